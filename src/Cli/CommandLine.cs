@@ -4,6 +4,7 @@ using Kotonoha.Cli.Commands;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation;
+using Kotonoha.Rag.Stores;
 using Kotonoha.Server;
 
 namespace Kotonoha.Cli;
@@ -27,6 +28,7 @@ internal static class CommandLine
             OptimizeCommands.Compare(),
             IngestCommand.Create(),
             AskCommand.Create(),
+            SearchCommand.Create(),
             SummarizeCommand.Create(),
             EvaluateCommand.Create(),
             DocumentsCommand.Create(),
@@ -51,7 +53,7 @@ internal static class CommandLine
             root.Subcommands.Add(command);
         ComputeDevice.AddTo(root);
         var parsed = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        string[] errors = [.. parsed.Errors.Select(e => e.Message), .. UnknownOptions(parsed)];
+        string[] errors = [.. parsed.Errors.Select(ParsingErrors.Say), .. UnknownOptions(parsed)];
         if (errors.Length > 0)
         {
             foreach (var error in errors)
@@ -106,7 +108,11 @@ internal static class CommandLine
     /// <summary>One clear message for an error that a person can do something about; null for a defect of the program.</summary>
     private static string? Describe(Exception exception) => exception switch
     {
-        KotonohaException => exception.Message,
+        AccessException { Error: AccessError.ScopeRequired } =>
+            "--require-scope refuses what is on nobody's behalf; name the tenant with --tenant NAME",
+        AccessException { Error: AccessError.WholeCollection } =>
+            "this concerns the documents of every tenant; run it without --tenant and --require-scope",
+        KotonohaException => UserText.Of(exception.Message),
         AggregateException { InnerExceptions.Count: 1 } aggregate => Describe(aggregate.InnerExceptions[0]),
         IOException
             when (exception.HResult & 0xFFFF) == DiskFull =>

@@ -12,7 +12,8 @@ namespace Kotonoha.Rag.Hosting;
 /// </summary>
 /// <remarks>
 /// A filter may ask for a document (<c>passage.Source == "guide.md"</c>), a folder (<c>passage.Source.StartsWith("guides/")</c>) and tags
-/// (<c>passage.Tags.Contains("public")</c>), joined by <c>&amp;&amp;</c>. How many passages there are in all is not counted. Thread-safe.
+/// (<c>passage.Tags.Contains("public")</c>), joined by <c>&amp;&amp;</c>, <c>||</c> and <c>!</c>. How many passages there are in all is
+/// not counted. Thread-safe.
 /// </remarks>
 /// <param name="knowledge">The knowledge base; its owner closes it.</param>
 /// <param name="options">How to search and what links to give, or null for the defaults.</param>
@@ -91,7 +92,7 @@ public sealed class KnowledgeTextSearch(KnowledgeBase knowledge, KnowledgeTextSe
 internal static class PassageFilter
 {
     private const string Allowed = "A text search over a knowledge base can be narrowed by Source == \"…\", Source.StartsWith(\"…/\") and "
-        + "Tags.Contains(\"…\"), joined by &&.";
+        + "Tags.Contains(\"…\"), joined by &&, || and !.";
 
     internal static StoreFilter? Read(Expression<Func<KnowledgePassage, bool>>? filter)
         => filter is null ? null : Read(filter.Body);
@@ -116,7 +117,9 @@ internal static class PassageFilter
         if (one is null)
             return other;
         // The rest of the first, its scope above all, holds as it is.
-        return one with { SourcePrefix = Inner(one.SourcePrefix, other.SourcePrefix), Tags = [.. one.Tags ?? [], .. other.Tags ?? []] };
+        return other is { AllOf: null, AnyOf: null, NoneOf: null }
+            ? one with { SourcePrefix = Inner(one.SourcePrefix, other.SourcePrefix), Tags = [.. one.Tags ?? [], .. other.Tags ?? []] }
+            : one with { AllOf = [.. one.AllOf ?? [], other] };
     }
 
     /// <summary>Of two folders, the one below the other; folders beside each other have nothing in common.</summary>
@@ -143,6 +146,12 @@ internal static class PassageFilter
         {
             case BinaryExpression { NodeType: ExpressionType.AndAlso } both:
                 return Join(Read(both.Left), Read(both.Right));
+            case BinaryExpression { NodeType: ExpressionType.OrElse } either:
+                return new StoreFilter { AnyOf = [Read(either.Left), Read(either.Right)] };
+            case BinaryExpression { NodeType: ExpressionType.NotEqual } unequal:
+                return new StoreFilter { NoneOf = [Read(Expression.Equal(unequal.Left, unequal.Right))] };
+            case UnaryExpression { NodeType: ExpressionType.Not } not:
+                return new StoreFilter { NoneOf = [Read(not.Operand)] };
             case BinaryExpression { NodeType: ExpressionType.Equal } equal:
                 if (IsMember(equal.Left, nameof(KnowledgePassage.Source)) && Text(equal.Right) is { } right)
                     return Named(right);

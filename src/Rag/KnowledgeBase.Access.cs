@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using Kotonoha.Foundation;
 using Kotonoha.Rag.Answering;
@@ -154,6 +155,18 @@ public sealed partial class KnowledgeBase
                 : DocumentLabels.None,
                 before.GetValueOrDefault(file.Source)),
         })];
+    }
+
+    /// <summary>The files to be written that the scope may not write, each with the reason.</summary>
+    private async Task<IReadOnlyDictionary<string, string>> RefusedAsync(
+        List<FolderFile> files, SyncPlan plan, CancellationToken cancellationToken)
+    {
+        if (_store is not ScopedStore scoped)
+            return ImmutableDictionary<string, string>.Empty;
+        var written = plan.Added.Concat(plan.Changed).ToHashSet(StringComparer.Ordinal);
+        return await scoped.RefusalsAsync(
+            [.. files.Where(file => written.Contains(file.Source)).Select(file => (file.Source, file.Labels.Access))], cancellationToken)
+                .ConfigureAwait(false);
     }
 
     private static Dictionary<string, DocumentAccess?> AccessBefore(

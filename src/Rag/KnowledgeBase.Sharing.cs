@@ -25,7 +25,8 @@ public sealed partial class KnowledgeBase
     {
         if (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false) is not null)
             return 0;
-        var (scanned, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, cancellationToken).ConfigureAwait(false);
+        var (scanned, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, options.Picks(), cancellationToken)
+            .ConfigureAwait(false);
         var files = Labelled(scanned, [], [], options);
         int count = Math.Min(documents, files.Count);
         FolderFile[] sample = [.. Enumerable.Range(0, count).Select(i => files[(int)((long)i * files.Count / count)])];
@@ -52,7 +53,8 @@ public sealed partial class KnowledgeBase
     internal async Task<(IReadOnlyList<FolderFile> Written, IReadOnlyList<string> Removed, IReadOnlyList<SkippedDocument> Skipped)>
         PlanSharedAsync(string folder, SyncOptions options, CancellationToken cancellationToken)
     {
-        var (files, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, cancellationToken).ConfigureAwait(false);
+        var (files, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, options.Picks(), cancellationToken)
+            .ConfigureAwait(false);
         if (await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false) is { } info)
             await EmbedderOfAsync(info, cancellationToken).ConfigureAwait(false);
         var stored = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);

@@ -14,7 +14,8 @@ public sealed partial class KnowledgeBase
     /// <param name="chat">Writes, or null: then sentences are quoted.</param>
     /// <param name="options">What to summarise and how, or null for everything and the defaults.</param>
     /// <param name="cancellationToken">Stops the work.</param>
-    /// <returns>The summary; its text is empty where there is nothing to summarise.</returns>
+    /// <returns>The summary; its text is empty where there is nothing to summarise, or nothing about
+    /// <see cref="SummaryOptions.Focus"/>.</returns>
     /// <exception cref="KotonohaException">A named document is not stored, or the store cannot do its work.</exception>
     public async Task<Summary> SummarizeAsync(
         IChatClient? chat = null, SummaryOptions? options = null, CancellationToken cancellationToken = default)
@@ -33,7 +34,7 @@ public sealed partial class KnowledgeBase
 
         var summarizer = new Summarizer(passages, options);
         var notes = chat is null ? summarizer.Extract()
-            : await summarizer.WriteAsync(passages, chat, cancellationToken).ConfigureAwait(false);
+            : await summarizer.WriteAsync(chat, cancellationToken).ConfigureAwait(false);
         var citations = new List<Citation>();
         var lines = new List<(string Text, List<int> Numbers)>();
         foreach (var note in notes)
@@ -54,7 +55,7 @@ public sealed partial class KnowledgeBase
                 line.Text + AnswerComposer.Marks(line.Numbers.Select(number => renumbered[number])))),
             notes.Exists(note => note.Written is not null) ? AnsweredBy.Model : AnsweredBy.Extraction,
             held,
-            passages.Count,
+            summarizer.Passages.Count,
             summarizer.Unsupported);
     }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using Kotonoha.Foundation;
+using Kotonoha.Foundation.Security;
 using Kotonoha.Rag.Chunking;
 using Kotonoha.Rag.Ingestion;
 using Kotonoha.Rag.Ingestion.Web;
@@ -130,7 +131,7 @@ public sealed partial class KnowledgeBase
             if (hasCollection || writer.Info is not null)
                 await quarantine.SaveAsync(knowledge._store, isNew: false, cancellationToken).ConfigureAwait(false);
             if (writer.WrittenDocuments > 0)
-                await knowledge.SettleAsync(clock, progress, cancellationToken).ConfigureAwait(false);
+                await knowledge.SettleAsync(clock, progress, mustRefit: false, cancellationToken).ConfigureAwait(false);
             Audit(results, removed);
             return new WebReport(results, writer.WrittenChunks, clock.Seconds()) { Remarks = _remarks, Findings = _findings };
         }
@@ -211,9 +212,14 @@ public sealed partial class KnowledgeBase
             }
             catch (KotonohaException error)
             {
-                results.Add(new WebPageResult(name, WebOutcome.Failed, error.Message));
+                results.Add(new WebPageResult(name, WebOutcome.Failed, ReasonOf(error)));
             }
         }
+
+        private static string ReasonOf(KotonohaException error) => error is SsrfException { CanBeAllowed: true } refused
+            ? $"'{refused.Target}' is not fetched: {refused.Reason}. Allow the host with WebOptions.Guard "
+                + "('--allow-private HOST[:PORT]') if it is meant to be reached."
+            : error.Message;
 
         private async Task<WebPageResult> OneAsync(Target target, CancellationToken cancellationToken)
         {
@@ -229,7 +235,7 @@ public sealed partial class KnowledgeBase
                 return result with
                 {
                     Outcome = error is WebFetchException { IsTransient: true } ? WebOutcome.Failed : WebOutcome.Skipped,
-                    Reason = error.Message,
+                    Reason = ReasonOf(error),
                 };
             }
 

@@ -60,10 +60,20 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(options);
-        var (files, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, cancellationToken).ConfigureAwait(false);
+        var (files, skipped) = await FolderScan.ScanAsync(folder, _options.Readers, options.Picks(), cancellationToken)
+            .ConfigureAwait(false);
         var records = await _store.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         var held = await _store.ListQuarantineAsync(cancellationToken).ConfigureAwait(false);
-        return Plan(Labelled(files, records, held, options), skipped, records);
+        files = Labelled(files, records, held, options);
+        var plan = Plan(files, skipped, records);
+        var refused = await RefusedAsync(files, plan, cancellationToken).ConfigureAwait(false);
+        return plan with
+        {
+            Added = [.. plan.Added.Where(source => !refused.ContainsKey(source))],
+            Changed = [.. plan.Changed.Where(source => !refused.ContainsKey(source))],
+            Skipped = [.. plan.Skipped.Concat(refused.Select(each => new SkippedDocument(each.Key, each.Value)))
+                .OrderBy(skip => skip.Source, StringComparer.Ordinal)],
+        };
     }
 
     /// <summary>
@@ -289,8 +299,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         string folder, IProgress<ProgressReport>? progress, SyncOptions options, CancellationToken cancellationToken)
     {
         var clock = new StageClock();
-        var (files, skipped) = await clock.MeasureAsync("scan", () => FolderScan.ScanAsync(folder, _options.Readers, cancellationToken))
-            .ConfigureAwait(false);
+        var (files, skipped) = await clock.MeasureAsync(
+            "scan", () => FolderScan.ScanAsync(folder, _options.Readers, options.Picks(), cancellationToken)).ConfigureAwait(false);
         var info = await _store.GetInfoAsync(cancellationToken).ConfigureAwait(false);
         bool rebuild = options.Rebuild && info is not null;
         if (rebuild && _scope is not null)
@@ -311,17 +321,19 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         files = Labelled(files, stored, quarantine.Records, options);
         var removed = Plan(files, skipped, stored).Removed;
         var plan = Plan(files, skipped, rebuild ? [] : stored);
-        var toWrite = plan.Added.Concat(plan.Changed).ToHashSet(StringComparer.Ordinal);
+        var refused = await RefusedAsync(files, plan, cancellationToken).ConfigureAwait(false);
+        var toWrite = plan.Added.Concat(plan.Changed).Where(source => !refused.ContainsKey(source)).ToHashSet(StringComparer.Ordinal);
         var writer = new DocumentWriter(_store, rebuild ? null : info, embedder, clock)
         {
             Create = rebuild ? (store, fresh, token) => store.BeginRebuildAsync(fresh, token) : CreateInPlaceAsync,
             MaxFitCharacters = _options.MaxFitCharacters,
+            FirstFitCharacters = rebuild ? long.MaxValue : _options.FirstFitCharacters,
             Acknowledged = rebuild ? null : options.Acknowledged,
             Progress = progress,
             Total = toWrite.Count,
         };
         string[] poisoned = [];
-        var broken = new List<SkippedDocument>();
+        var broken = refused.Select(each => new SkippedDocument(each.Key, each.Value)).ToList();
         var remarks = new List<DocumentRemark>();
         var findings = new List<DocumentFinding>();
         var storedBySource = stored.ToDictionary(record => record.Source, StringComparer.Ordinal);
@@ -367,7 +379,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             await clock.MeasureAsync("store", () => _store.DeleteAsync([.. removed, .. poisoned], cancellationToken)).ConfigureAwait(false);
         if (info is not null || writer.Info is not null)
             await quarantine.SaveAsync(_store, isNew: rebuild, cancellationToken).ConfigureAwait(false);
-        bool refitted = writer.Info is not null && await SettleAsync(clock, progress, cancellationToken).ConfigureAwait(false);
+        bool refitted = writer.Info is not null && await SettleAsync(clock, progress, writer.IsFittedOnSome, cancellationToken)
+            .ConfigureAwait(false);
 
         var skippedSources = broken.Select(skip => skip.Source).ToHashSet(StringComparer.Ordinal);
         var report = new SyncReport(
@@ -382,6 +395,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         {
             Remarks = remarks,
             Quarantined = [.. quarantine.Held],
+            Refused = [.. refused.Keys],
             Findings = findings,
         };
         _state.ChunkCounts.Clear();
@@ -429,7 +443,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
             _state.Embedder = writer.Embedder ?? _state.Embedder;
             if (writer.WrittenDocuments > 0)
-                await SettleAsync(clock, null, cancellationToken).ConfigureAwait(false);
+                await SettleAsync(clock, null, mustRefit: false, cancellationToken).ConfigureAwait(false);
             _state.ChunkCounts.Clear();
             foreach (var document in written)
                 Audit("add", ("source", document.Source), ("hash", document.Record!.Hash));
@@ -447,14 +461,17 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// After writes: renews BM25's average length where it has drifted, and fits the embedder anew where the corpus has outgrown it.
+    /// After writes: renews BM25's average length where it has drifted, and fits the embedder anew where the corpus has outgrown it, or
+    /// where it has to be.
     /// </summary>
-    private async Task<bool> SettleAsync(StageClock clock, IProgress<ProgressReport>? progress, CancellationToken cancellationToken)
+    private async Task<bool> SettleAsync(
+        StageClock clock, IProgress<ProgressReport>? progress, bool mustRefit, CancellationToken cancellationToken)
     {
         var info = (await _whole.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
         var records = await _whole.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         long chunks = records.Sum(record => (long)record.ChunkCount);
-        if (_state.Embedder is IFittedEmbedder && info.FittedChunks > 0 && chunks >= RefitGrowth * info.FittedChunks)
+        if (_state.Embedder is IFittedEmbedder && info.FittedChunks > 0
+            && (mustRefit || chunks >= RefitGrowth * info.FittedChunks))
         {
             await RefitAsync(clock, progress, cancellationToken).ConfigureAwait(false);
             return true;

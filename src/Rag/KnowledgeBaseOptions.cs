@@ -13,6 +13,9 @@ public sealed record KnowledgeBaseOptions
 {
     internal const long DefaultMaxFitCharacters = 64 << 20;
 
+    // More is not read before the first document is stored: what was read until then is lost where a synchronisation is interrupted.
+    private const long DefaultFirstFitCharacters = 1 << 20;
+
     /// <summary>The document formats. <see cref="DocumentReaders.Default"/> reads what libraries parse in child processes.</summary>
     public DocumentReaders Readers { get; init; } = DocumentReaders.Default;
 
@@ -42,6 +45,12 @@ public sealed record KnowledgeBaseOptions
 
     /// <summary>The most characters of documents that an embedder is fitted on.</summary>
     internal long MaxFitCharacters { get; init; } = DefaultMaxFitCharacters;
+
+    /// <summary>
+    /// How many characters of documents a new collection is begun with; an embedder that is fitted on them is fitted anew on all once they
+    /// are stored.
+    /// </summary>
+    internal long FirstFitCharacters { get; init; } = DefaultFirstFitCharacters;
 }
 
 /// <summary>How a container of services makes a <see cref="KnowledgeBase"/>.</summary>

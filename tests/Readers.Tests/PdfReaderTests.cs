@@ -247,6 +247,30 @@ public class PdfReaderTests
     }
 
     [Fact]
+    public async Task Forms_are_lines_with_one_label_a_row_or_two()
+    {
+        string[][] two = [["Applicant", "Noor Visser", "Phone", "4471"], ["Department", "Harbour", "Date", "2026-05-01"],
+            ["Address", "Pier 4", "City", "Oslo"]];
+        string[][] one = [["Item", "ladder"], ["Quantity", "3"], ["Location", "shed"]];
+        Drawn[] drawn = [.. two.SelectMany((row, r) => row.Select((cell, c) => new Drawn(60 + (120 * c), 760 - (14 * r), 10, cell))),
+            .. one.SelectMany((row, r) => row.Select((cell, c) => new Drawn(60 + (120 * c), 600 - (14 * r), 10, cell)))];
+        Assert.Equal(
+            """
+            Applicant: Noor Visser
+            Phone: 4471
+            Department: Harbour
+            Date: 2026-05-01
+            Address: Pier 4
+            City: Oslo
+
+            Item: ladder
+            Quantity: 3
+            Location: shed
+            """,
+            (await Read(drawn)).Text);
+    }
+
+    [Fact]
     public async Task A_ruled_grid_is_a_table_whatever_its_cells_hold()
     {
         string[] lines = [.. new[] { 60, 180, 320, 500 }.Select(x => $"{x} 790 m {x} 720 l S"),

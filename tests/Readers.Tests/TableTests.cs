@@ -74,6 +74,20 @@ public class TableTests
             + string.Concat(rows.Select(row => $"<w:tr>{Run(row[0])}{Run(row[1])}</w:tr>")) + "</w:tbl>"), "a.docx"));
     }
 
+    [Theory]
+    [InlineData("Name|Noor Visser|Phone|4471;Address|Pier 4|Date|2026-05-01;Remarks|none||",
+        "Name: Noor Visser\nPhone: 4471\nAddress: Pier 4\nDate: 2026-05-01\nRemarks: none")]
+    [InlineData("氏名|山田 花子|電話番号|4471;部署|総務|役職|係長", "氏名: 山田 花子\n電話番号: 4471\n部署: 総務\n役職: 係長")]
+    [InlineData("Name|Phone|City|Country;Noor|4471|Oslo|Norway", "Name | Phone | City | Country\nNoor | 4471 | Oslo | Norway")]
+    [InlineData("Paris|France|Rome|Italy;Oslo|Norway|Bern|Swiss", "Paris | France | Rome | Italy\nOslo | Norway | Bern | Swiss")]
+    [InlineData("Name|Noor|Phone|4471;Name|Bo|Phone|4472", "Name | Noor | Phone | 4471\nName | Bo | Phone | 4472")]
+    public async Task A_form_may_have_two_labels_a_row(string cells, string expected)
+    {
+        var rows = cells.Split(';').Select(row => row.Split('|')).ToList();
+        Assert.Equal(expected, await Html($"<table>{string.Concat(rows.Select(row =>
+            $"<tr>{string.Concat(row.Select(cell => $"<td>{cell}</td>"))}</tr>"))}</table>"));
+    }
+
     [Fact]
     public async Task A_marked_header_makes_a_table_and_cells_that_head_rows_a_form()
     {

@@ -54,9 +54,9 @@ internal static class AccessLabels
                     : DocumentAccess.Groups(access[0].Tenant, access.Select(entry => entry.Group!)),
             });
         }
-        catch (ArgumentException error)
+        catch (ArgumentException)
         {
-            throw Wrong(text, error.Message);
+            throw Wrong(text, "a name is not empty and has no control characters");
         }
     }
 
@@ -67,9 +67,9 @@ internal static class AccessLabels
         {
             return new AccessScope(tenant, groups);
         }
-        catch (ArgumentException error)
+        catch (ArgumentException)
         {
-            throw new UsageException($"--tenant or --group: {error.Message}");
+            throw new UsageException("--tenant or --group: a name is not empty and has no control characters");
         }
     }
 

@@ -100,7 +100,7 @@ internal static class DocumentsCommand
                 {
                     writer.WriteStartObject();
                     writer.WriteString("source", record.Source);
-                    writer.WriteString("reason", record.Reason);
+                    writer.WriteString("reason", UserText.Of(record.Reason));
                     writer.WriteEndObject();
                 }
 
@@ -121,7 +121,7 @@ internal static class DocumentsCommand
         })
             Print($"{name,-10} {value}");
         foreach (var record in status.Quarantined)
-            Print($"  {record.Source}: {record.Reason}");
+            Print($"  {record.Source}: {UserText.Of(record.Reason)}");
         return 0;
     }
 
@@ -232,9 +232,9 @@ internal static class DocumentsCommand
             {
                 writer.WriteString("source", record.Source);
                 writer.WriteString("cause", record.Cause == QuarantineCause.Injection ? "injection" : "unreadable");
-                writer.WriteString("reason", record.Reason);
+                writer.WriteString("reason", UserText.Of(record.Reason));
                 writer.WriteString("hash", record.Hash);
-            }) : $"{record.Source}\t{record.Reason}");
+            }) : $"{record.Source}\t{UserText.Of(record.Reason)}");
         return 0;
     }
 

@@ -5,7 +5,6 @@ using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Workspaces;
 using Kotonoha.Connector;
 using Kotonoha.Rag.Evaluation;
-using Kotonoha.Rag.Ingestion;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -52,6 +51,7 @@ internal static class EvaluateCommand
             set,
         };
         folder.AddTo(command);
+        questions.Passages.AddTo(command);
         foreach (var option in new Option[]
         {
             generate, output, seed, baseline, maxDrop, report, judge, questions.Json, questions.NoModel, questions.ChatModel,
@@ -78,7 +78,7 @@ internal static class EvaluateCommand
         var workspace = Workspace.Open(folder.Home, folder.Documents ?? Samples.Documents);
         using var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
         await using var session = await KnowledgeSession.OpenAsync(workspace, folder, cancellationToken);
-        await IngestStage.RunAsync(session, workspace, new SyncOptions(), cancellationToken);
+        await IngestStage.RunAsync(session, workspace, session.Rules.Sync, cancellationToken);
         held.Dispose();
         using var model = AnsweringModel.Open(workspace, folder, questions, session.Scorer, session.Search);
         if (settings.Generate is { } count)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Kotonoha.Cli.Models;
+using Kotonoha.Cli.Workspaces;
 using Kotonoha.Rag.Stores;
 
 namespace Kotonoha.Cli.Commands;
@@ -113,7 +114,7 @@ internal sealed class FolderOptions(bool searches)
 
     public void AddTo(Command command)
     {
-        Store.AcceptOnlyFromAmong("embedded", "qdrant");
+        Store.AcceptOneOf("embedded", "qdrant");
         Option[] options = searches
             ? [Documents, Home, Store, QdrantUrls, QdrantKeyVariable, QdrantShards, QdrantReplicas, QdrantWriteConsistency,
                  EmbeddingModel, RerankModel, Threads, Tenant, Groups,
@@ -188,6 +189,9 @@ internal sealed record FolderSettings(
 {
     /// <summary>Whether documents whose text holds instructions to a model are held back.</summary>
     public bool HoldsInjections { get; init; }
+
+    /// <summary>What changes the rules of the folder, or null for those that it has.</summary>
+    public Func<FolderRules, FolderRules>? Rules { get; init; }
 
     /// <summary>On whose behalf the command works, or null for the whole.</summary>
     public AccessScope? Scope { get; init; }

@@ -30,19 +30,21 @@ internal static class IngestCommand
             HelpName = "PATTERN=LABEL",
             DefaultValueFactory = _ => [],
         };
+        var rules = new FolderRuleOptions();
         var web = new WebSourceOptions();
         var command = new Command("ingest", "Bring a folder of documents, or pages from the web, into the store: adds, updates and deletes "
             + "by content. With --url, --sitemap or --refresh-web the folder is read only where --docs names it.");
         options.AddTo(command);
         foreach (var option in new Option[] { plan, rebuild, watch, holds, labels, json })
             command.Options.Add(option);
+        rules.AddTo(command);
         web.AddTo(command);
         command.SetAction((parsed, cancellationToken) =>
         {
-            string[] rules = parsed.GetValue(labels) ?? [];
-            LabelRule[]? read = rules.Length == 0 ? null : [.. rules.Select(AccessLabels.Rule)];
+            string[] labelled = parsed.GetValue(labels) ?? [];
+            LabelRule[]? read = labelled.Length == 0 ? null : [.. labelled.Select(AccessLabels.Rule)];
             return RunAsync(
-                options.Read(parsed) with { HoldsInjections = parsed.GetValue(holds) },
+                options.Read(parsed) with { HoldsInjections = parsed.GetValue(holds), Rules = rules.Read(parsed) },
                 new IngestSettings(parsed.GetValue(plan), parsed.GetValue(rebuild), parsed.GetValue(watch), parsed.GetValue(json), read,
                     web.Read(parsed, read)),
                 cancellationToken);
@@ -57,7 +59,12 @@ internal static class IngestCommand
         var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
         using var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
         await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
-        var options = new SyncOptions { Acknowledged = ingest.Json ? Acknowledge : null, Rebuild = ingest.Rebuild, Labels = ingest.Labels };
+        var options = session.Rules.Sync with
+        {
+            Acknowledged = ingest.Json ? Acknowledge : null,
+            Rebuild = ingest.Rebuild,
+            Labels = ingest.Labels,
+        };
         if (ingest.Plan)
         {
             var planned = await session.Knowledge.PlanSyncAsync(workspace.Documents, options, cancellationToken);
@@ -65,13 +72,19 @@ internal static class IngestCommand
             return 0;
         }
 
+        if (settings.Rules is not null)
+            session.Rules.Write(workspace);
         bool fine = ingest.Web is null || await WebStage.RunAsync(session, ingest.Web, ingest.Json, cancellationToken);
         if (ingest.Web is null || settings.Documents is not null || ingest.Watch)
         {
             if (ingest.Watch)
                 await WatchAsync(session, workspace, options, ingest.Json, cancellationToken);
             else
-                Print(ingest.Json, await IngestStage.RunAsync(session, workspace, options, cancellationToken));
+            {
+                var report = await IngestStage.RunAsync(session, workspace, options, cancellationToken);
+                Print(ingest.Json, report);
+                fine &= report.Refused.Count == 0;
+            }
         }
 
         LastSync.Write(workspace);
@@ -84,7 +97,7 @@ internal static class IngestCommand
         var watch = new WatchOptions
         {
             Sync = options,
-            Trouble = error => Console.Error.WriteLine($"kotonoha: {error.Message}"),
+            Trouble = error => Console.Error.WriteLine($"kotonoha: {UserText.Of(error.Message)}"),
         };
         try
         {
@@ -151,7 +164,7 @@ internal static class IngestCommand
             {
                 writer.WriteStartObject();
                 writer.WriteString("source", skip.Source);
-                writer.WriteString("reason", skip.Reason);
+                writer.WriteString("reason", UserText.Of(skip.Reason));
                 writer.WriteEndObject();
             }
 
@@ -195,7 +208,7 @@ internal static class IngestStage
     {
         await Console.Error.WriteLineAsync(Summary(report, session));
         foreach (var skipped in report.Skipped)
-            await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {skipped.Reason}");
+            await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {UserText.Of(skipped.Reason)}");
         await TellAsync(report.Findings, report.Remarks);
     }
 

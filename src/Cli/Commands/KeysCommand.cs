@@ -44,6 +44,8 @@ internal static class KeysCommand
         };
         command.SetAction(parsed =>
         {
+            if (string.IsNullOrWhiteSpace(parsed.GetValue(name)))
+                throw new UsageException("NAME is empty: name who the key is for");
             if (parsed.GetValue(rate) is < 1)
                 throw new UsageException("--requests-per-minute: at least 1");
             if (parsed.GetValue(perMinute) is < 1)

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using Kotonoha.Rag.Answering;
 using Kotonoha.Rag.Retrieval;
+using Microsoft.Extensions.AI;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -56,10 +58,24 @@ internal sealed class QuestionOptions
         HelpName = "KIND",
     };
 
+    public PassageOptions Passages { get; } =
+        new($"How many passages are looked through for an answer (default: {new AskOptions().Passages}).");
+
+    private Option<string?> History { get; } = new("--history")
+    {
+        Description = "A conversation that the questions follow: a file with {\"role\": …, \"content\": …} a line, oldest message first.",
+        HelpName = "FILE",
+    };
+
+    private Option<bool> Conversation { get; } =
+        new("--conversation") { Description = "Each question follows those before it and their answers (\"And for the other plan?\")." };
+
     public void AddTo(Command command)
     {
-        Expand.AcceptOnlyFromAmong([.. Expansions.Keys]);
-        foreach (var option in new Option[] { Ask, AskFile, Json, NoModel, ChatModel, Threshold, ModelWeight, Explain, Expand })
+        Passages.AddTo(command);
+        Expand.AcceptOneOf([.. Expansions.Keys]);
+        foreach (var option in new Option[] { Ask, AskFile, Json, NoModel, ChatModel, Threshold, ModelWeight, Explain, Expand, History,
+            Conversation })
             command.Options.Add(option);
     }
 
@@ -86,7 +102,8 @@ internal sealed class QuestionOptions
             throw new UsageException("--no-model and --chat-model exclude each other");
         var options = new AskOptions();
         options = options with { Threshold = threshold ?? options.Threshold };
-        var questions = Asker.Questions([.. words ?? [], .. parsed.GetValue(Ask) ?? []], parsed.GetValue(AskFile));
+        var questions = Asker.Questions([.. words ?? [], .. parsed.GetValue(Ask) ?? []], parsed.GetValue(AskFile),
+            AskFile.Name);
         var expansion = parsed.GetValue(Expand);
         if (expansion is not null && chatModel is null)
             throw new UsageException("--expand goes with --chat-model, which writes the other queries");
@@ -94,6 +111,42 @@ internal sealed class QuestionOptions
         {
             Explains = parsed.GetValue(Explain),
             Expansion = expansion is null ? null : Expansions[expansion],
+            Passages = Passages.Read(parsed),
+            History = parsed.GetValue(History) is { } file ? Messages(file) : [],
+            IsConversation = parsed.GetValue(Conversation),
+        };
+    }
+
+    private static List<ChatMessage> Messages(string file)
+    {
+        if (!File.Exists(file))
+            throw new UsageException($"file '{file}' (--history) does not exist");
+        var messages = new List<ChatMessage>();
+        foreach (var (number, line) in File.ReadLines(file).Index())
+        {
+            if (string.IsNullOrWhiteSpace(line))
+                continue;
+            try
+            {
+                using var message = JsonDocument.Parse(line);
+                messages.Add(new ChatMessage(
+                    Role(message.RootElement.GetProperty("role").GetString()), message.RootElement.GetProperty("content").GetString()));
+            }
+            catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException)
+            {
+                throw new UsageException($"line {number + 1} of '{file}' (--history) is no message: each is one JSON object, such as "
+                    + "{\"role\": \"user\", \"content\": \"…\"}, with a role of user, assistant or system");
+            }
+        }
+
+        return messages;
+
+        static ChatRole Role(string? role) => role switch
+        {
+            "user" => ChatRole.User,
+            "assistant" => ChatRole.Assistant,
+            "system" => ChatRole.System,
+            _ => throw new InvalidOperationException(),
         };
     }
 }
@@ -113,4 +166,13 @@ internal sealed record QuestionSettings(
 
     /// <summary>How the chat model is to expand a question, or null.</summary>
     public QueryExpansionKind? Expansion { get; init; }
+
+    /// <summary>How passages are looked for, or null for the knowledge base's way.</summary>
+    public PassageSettings? Passages { get; init; }
+
+    /// <summary>The conversation before the questions, oldest message first.</summary>
+    public IReadOnlyList<ChatMessage> History { get; init; } = [];
+
+    /// <summary>Whether each question follows those before it.</summary>
+    public bool IsConversation { get; init; }
 }

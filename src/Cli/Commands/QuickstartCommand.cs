@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Workspaces;
-using Kotonoha.Rag.Ingestion;
 
 namespace Kotonoha.Cli.Commands;
 
@@ -46,7 +45,7 @@ internal static class QuickstartCommand
                         $"There is a model of {had} steps already; 'kotonoha train --again --steps {wanted}' trains anew."));
             await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
             using var model = AnsweringModel.Open(workspace, settings, questions, session.Scorer, session.Search);
-            await IngestStage.RunAsync(session, workspace, new SyncOptions(), cancellationToken);
+            await IngestStage.RunAsync(session, workspace, session.Rules.Sync, cancellationToken);
             LastSync.Write(workspace);
 
             // From here on nothing is written: another run may work on the folder.

@@ -6,7 +6,6 @@ using Kotonoha.Cli.Workspaces;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.Page;
 using Kotonoha.Rag.Answering;
-using Kotonoha.Rag.Ingestion;
 using Kotonoha.Server;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -75,7 +74,7 @@ internal static class ServeCommand
             var workspace = Workspace.Open(settings.Home, settings.Documents ?? Samples.Documents);
             using var held = await WorkspaceLock.TakeAsync(workspace, cancellationToken);
             await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
-            await IngestStage.RunAsync(session, workspace, new SyncOptions(), cancellationToken);
+            await IngestStage.RunAsync(session, workspace, session.Rules.Sync, cancellationToken);
             LastSync.Write(workspace);
             held.Dispose();
             await KotonohaServer.RunStdioAsync(
@@ -149,7 +148,7 @@ internal static class ServeCommand
         try
         {
             await using var session = await KnowledgeSession.OpenAsync(workspace, folder, cancellationToken);
-            await IngestStage.RunAsync(session, workspace, new SyncOptions(), cancellationToken);
+            await IngestStage.RunAsync(session, workspace, session.Rules.Sync, cancellationToken);
             LastSync.Write(workspace);
             bool isTrained = ModelBuilder.Exists(workspace);
             bool trains = !isTrained && !settings.NoTraining && options.Models.Count == 0;

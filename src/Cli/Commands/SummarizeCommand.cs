@@ -19,7 +19,11 @@ internal static class SummarizeCommand
             Description = "Documents as 'documents list' names them; none for all.",
             Arity = ArgumentArity.ZeroOrMore,
         };
-        var about = new Option<string?>("--about") { Description = "What the summary is to be about.", HelpName = "WORDS" };
+        var about = new Option<string?>("--about")
+        {
+            Description = "What the summary is to be about, in words of the documents.",
+            HelpName = "WORDS",
+        };
         var count = new Option<int>("--sentences")
         {
             Description = "The most sentences.",
@@ -57,17 +61,17 @@ internal static class SummarizeCommand
         await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
         using var model = chatModel is null ? null : LoadedModel.Open(chatModel, settings.Threads);
         using var chat = model?.Gpt.AsChatClient();
+        await AskCommand.RequireDocumentsAsync(session, workspace, cancellationToken);
         var summary = await session.Knowledge.SummarizeAsync(chat, options, cancellationToken);
-        if (summary.Text.Length == 0)
-            throw new UsageException($"'{workspace.Documents}' has not been brought in yet, or holds nothing to "
-                + "summarise; run 'kotonoha ingest' first");
+        if (summary.Text.Length == 0 && options.Focus is null)
+            throw new UsageException($"'{workspace.Documents}' holds nothing to summarise");
         if (json)
         {
             Console.Out.WriteLine(JsonLines.Summary(summary));
             return 0;
         }
 
-        Console.Out.WriteLine(summary.Text);
+        Console.Out.WriteLine(summary.Text.Length > 0 ? summary.Text : $"The documents say nothing about '{options.Focus}'.");
         foreach (var citation in summary.Citations)
             Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"   [{citation.Number}] {citation.Source}")
                 + AnswerText.Place(citation.Page, citation.Heading));

@@ -56,12 +56,21 @@ internal sealed class WebSourceOptions
             new WebSources { Pages = pages, Sitemaps = sitemaps, RefreshesStored = refreshes || sitemaps.Length > 0 },
             defaults with
             {
-                Guard = new SsrfGuardOptions { PrivateHosts = parsed.GetValue(_private) ?? [] },
-                Hosts = parsed.GetValue(_hosts) ?? [],
+                Guard = new SsrfGuardOptions { PrivateHosts = Hosts(parsed, _private) },
+                Hosts = Hosts(parsed, _hosts),
                 ObeysRobots = !parsed.GetValue(_ignoreRobots),
                 MaxPages = most,
                 Labels = labels,
             });
+    }
+
+    private static string[] Hosts(ParseResult parsed, Option<string[]> option)
+    {
+        string[] entries = parsed.GetValue(option) ?? [];
+        foreach (var entry in entries)
+            if (!HostPattern.IsWellFormed(entry))
+                throw new UsageException($"{option.Name} '{entry}' is no host, such as example.com, *.example.com or 10.1.2.3:8080");
+        return entries;
     }
 
     private static Option<string[]> Many(string name, string description, string help)
@@ -86,7 +95,7 @@ internal static class WebStage
         await Console.Error.WriteLineAsync($"Pages in {session.Knowledge.Store.Location}: {string.Join(", ",
             Enum.GetValues<WebOutcome>().Select(outcome => $"{report.Count(outcome)} {Name(outcome)}"))}; {report.Chunks} chunks written");
         foreach (var page in report.Pages.Where(page => page.Outcome is WebOutcome.Skipped or WebOutcome.Failed))
-            await Console.Error.WriteLineAsync($"  {Name(page.Outcome)} {page.Address}: {page.Reason}");
+            await Console.Error.WriteLineAsync($"  {Name(page.Outcome)} {page.Address}: {UserText.Of(page.Reason ?? "")}");
         await IngestStage.TellAsync(report.Findings, report.Remarks);
         foreach (var page in report.Pages)
             if (json)
@@ -95,7 +104,7 @@ internal static class WebStage
                     writer.WriteString("address", page.Address);
                     writer.WriteString("outcome", Name(page.Outcome));
                     writer.WriteString("source", page.Source);
-                    writer.WriteString("reason", page.Reason);
+                    writer.WriteString("reason", page.Reason is { } reason ? UserText.Of(reason) : null);
                     writer.WriteNumber("chunks", page.Chunks);
                 }));
             else if (page.Outcome is WebOutcome.Added or WebOutcome.Changed or WebOutcome.Removed)

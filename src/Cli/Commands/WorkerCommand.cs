@@ -139,7 +139,7 @@ internal static class WorkerCommand
             Attempts = attempts,
             Done = result => Tell(result, json),
             Failed = (source, error, again) =>
-                Console.Error.WriteLine($"  {(again ? "will be tried again" : "dead letter")}: {source}: {error.Message}"),
+                Console.Error.WriteLine($"  {(again ? "will be tried again" : "dead letter")}: {source}: {UserText.Of(error.Message)}"),
         };
         await using var worker = await IngestionWorker.StartAsync(session.Knowledge, options, cancellationToken);
         await Console.Error.WriteLineAsync(
@@ -158,12 +158,13 @@ internal static class WorkerCommand
         await using var session = await KnowledgeSession.OpenAsync(workspace, settings, cancellationToken);
         await using var open = await IngestionQueue.OpenAsync(queue.Of(workspace), cancellationToken);
         var report = await open.PublishFolderAsync(
-            session.Knowledge, workspace.Collection, workspace.Documents, new SyncOptions { Labels = labels }, sample, cancellationToken);
+            session.Knowledge, workspace.Collection, workspace.Documents, session.Rules.Sync with { Labels = labels }, sample,
+            cancellationToken);
         if (report.Began > 0)
             await Console.Error.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture, $"The collection was begun with {report.Began} documents."));
         foreach (var skipped in report.Skipped)
-            await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {skipped.Reason}");
+            await Console.Error.WriteLineAsync($"  skipped {skipped.Source}: {UserText.Of(skipped.Reason)}");
         Console.Out.WriteLine(string.Create(
             CultureInfo.InvariantCulture, $"{report.Published.Count} documents and {report.Removed.Count} removals published"));
         return 0;

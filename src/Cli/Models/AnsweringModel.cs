@@ -43,10 +43,14 @@ internal sealed class AnsweringModel : IDisposable
             throw new UsageException(
                 "--model-weight: no model ranks sentences here; it goes with the GPT trained here or with --embedding-model");
 
+        search = questions.Passages?.ApplyTo(search) ?? search;
+        var asked = questions.Options with { Search = search };
+        if (questions.Passages?.Top is { } top)
+            asked = asked with { Passages = top };
         // The embedding model knows language; the GPT trained here, only these documents.
         var options = embeddings is null
-            ? questions.Options
-            : questions.Options with
+            ? asked
+            : asked with
             {
                 Scorer = embeddings,
                 ScorerWeight = questions.ModelWeight

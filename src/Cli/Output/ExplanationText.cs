@@ -20,21 +20,7 @@ internal static class ExplanationText
         if (explanation.References.Count > 0)
             Line($"must be about: {string.Join(", ", explanation.References)}");
         foreach (var search in explanation.Searches)
-        {
-            foreach (var query in search.Queries)
-                Line($"search “{Short(query.Query.Text)}”: {query.Dense.Count} by meaning{Weight(query)}, "
-                    + $"{query.Sparse.Count} by words ({string.Join(' ', query.Terms)})"
-                    + (search.Queries.Count > 1 ? Invariant($"; counts {query.Weight:F2}") : ""));
-            if (search.BelowThreshold > 0)
-                Line($"   {search.BelowThreshold} below a threshold");
-            if (search.Reranked > 0)
-                Line($"   {search.Reranked} read by the reranker");
-            foreach (var hit in search.Hits.Take(MaxHits))
-                Line(Invariant($"   {hit.Score:F3} = meaning {Score(hit.DenseScore)}, words {Score(hit.SparseScore)}")
-                    + (hit.RerankScore is { } rerank ? Invariant($", reranker {rerank:F3}") : "")
-                    + $"  {hit.Chunk.Source}: {Short(hit.Chunk.Heading ?? hit.Chunk.Text)}");
-            Line($"   ms: {Times(search.Milliseconds)}");
-        }
+            Append(text, search, MaxHits);
 
         Line(Invariant($"sentences (the first answers from {explanation.Threshold:F2} on):"));
         foreach (var candidate in explanation.Candidates.Take(MaxCandidates))
@@ -52,6 +38,26 @@ internal static class ExplanationText
         void Line(string line) => text.Append("   ").AppendLine(line);
     }
 
+    /// <summary>What a search did, with its best hits.</summary>
+    public static void Append(StringBuilder text, SearchExplanation search, int maxHits)
+    {
+        foreach (var query in search.Queries)
+            Line($"search “{Short(query.Query.Text)}”: {query.Dense.Count} by meaning{Weight(query)}, "
+                + $"{query.Sparse.Count} by words ({string.Join(' ', query.Terms)})"
+                + (search.Queries.Count > 1 ? Invariant($"; counts {query.Weight:F2}") : ""));
+        if (search.BelowThreshold > 0)
+            Line($"   {search.BelowThreshold} below a threshold");
+        if (search.Reranked > 0)
+            Line($"   {search.Reranked} read by the reranker");
+        foreach (var hit in search.Hits.Take(maxHits))
+            Line(Invariant($"   {hit.Score:F3} = meaning {Score(hit.DenseScore)}, words {Score(hit.SparseScore)}")
+                + (hit.RerankScore is { } rerank ? Invariant($", reranker {rerank:F3}") : "")
+                + $"  {hit.Chunk.Source}: {Short(hit.Chunk.Heading ?? hit.Chunk.Text)}");
+        Line($"   ms: {Times(search.Milliseconds)}");
+
+        void Line(string line) => text.Append("   ").AppendLine(line);
+    }
+
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private static string Score(double? score) => score is { } value ? Invariant($"{value:F3}") : "–";
@@ -61,7 +67,8 @@ internal static class ExplanationText
     private static string Times(IReadOnlyDictionary<string, double> times)
         => string.Join(", ", times.Select(stage => Invariant($"{stage.Key} {stage.Value:F1}")));
 
-    private static string Short(string text)
+    /// <summary>The beginning of a text, on one line.</summary>
+    public static string Short(string text)
     {
         text = text.ReplaceLineEndings(" ");
         int end = Math.Min(text.Length, MaxText);

@@ -4,6 +4,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kotonoha.Rag.Answering;
+using Kotonoha.Rag.Retrieval;
 using Microsoft.Win32.SafeHandles;
 
 namespace Kotonoha.Cli.Output;
@@ -23,6 +24,8 @@ internal static class JsonLines
     public static string Answer(Answer answer, AnswerExplanation? explanation = null) => Line(json =>
     {
         json.WriteString("question", answer.Question);
+        if (answer.CompletedQuestion is { } completed)
+            json.WriteString("completed_question", completed);
         json.WriteBoolean("found", answer.Found);
         json.WriteString("answer", answer.Text);
         json.WriteString("answered_by", answer.AnsweredBy == AnsweredBy.Model ? "model" : "extraction");
@@ -53,6 +56,41 @@ internal static class JsonLines
             explanation.Threshold,
             explanation.Searches,
             explanation.Candidates,
+        }, Explanations);
+    });
+
+    /// <summary>Passages, best first, with the scores of both rankings.</summary>
+    public static string Passages(string query, SearchExplanation? found, bool explains) => Line(json =>
+    {
+        json.WriteString("query", query);
+        json.WriteStartArray("passages");
+        foreach (var hit in found?.Hits ?? [])
+        {
+            json.WriteStartObject();
+            json.WriteString("source", hit.Chunk.Source);
+            json.WriteString("text", PassageText.Readable(hit));
+            json.WriteNumber("start", hit.Chunk.Start);
+            json.WriteNumber("end", hit.Chunk.End);
+            WritePlace(json, hit.Chunk.Page, hit.Chunk.Heading, hit.Score);
+            WriteScore(json, "vector_score", hit.DenseScore);
+            WriteScore(json, "keyword_score", hit.SparseScore);
+            if (hit.RerankScore is not null)
+                WriteScore(json, "rerank_score", hit.RerankScore);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        if (!explains || found is null)
+            return;
+        json.WritePropertyName("explanation");
+        JsonSerializer.Serialize(json, new
+        {
+            found.Queries,
+            found.Fused,
+            found.BelowThreshold,
+            found.Diversified,
+            found.Reranked,
+            found.Milliseconds,
         }, Explanations);
     });
 
@@ -106,6 +144,14 @@ internal static class JsonLines
         return Encoding.UTF8.GetString(memory.GetBuffer(), 0, (int)memory.Length);
     }
 
+    private static void WriteScore(Utf8JsonWriter json, string name, double? score)
+    {
+        if (score is { } value)
+            json.WriteNumber(name, Math.Round(value, 4));
+        else
+            json.WriteNull(name);
+    }
+
     private static void WritePlace(Utf8JsonWriter json, int? page, string? heading, double score)
     {
         if (page is { } number)
@@ -124,6 +170,8 @@ internal static class AnswerText
     {
         var text = new StringBuilder();
         text.Append("Q: ").AppendLine(answer.Question);
+        if (answer.CompletedQuestion is { } completed)
+            text.Append("   read as: ").AppendLine(completed);
         text.Append("A: ").AppendLine(answer.Text);
         foreach (var citation in answer.Citations)
         {

@@ -54,8 +54,16 @@ internal sealed class KnowledgeSession : IAsyncDisposable
     /// <summary>Ranks sentences by the embedding model; null where there is none.</summary>
     public ISentenceScorer? Scorer { get; }
 
+    /// <summary>Which files are documents, and how they are cut.</summary>
+    public required FolderRules Rules { get; init; }
+
     public static async Task<KnowledgeSession> OpenAsync(Workspace workspace, FolderSettings settings, CancellationToken cancellationToken)
     {
+        var before = FolderRules.Read(workspace);
+        var rules = settings.Rules?.Invoke(before) ?? before;
+        if (rules.Kind == ChunkKind.Semantic && settings.EmbeddingModel is null)
+            throw new UsageException("--chunk semantic takes an --embedding-model, which compares sentences; "
+                + "'kotonoha ingest --chunk structure' goes without");
         LocalEncoder? encoder = null, reranker = null;
         QdrantServerProcess? server = null;
         AuditLog? audit = null;
@@ -81,6 +89,7 @@ internal sealed class KnowledgeSession : IAsyncDisposable
                 AuditLog = audit,
                 RequireScope = settings.RequiresScope,
                 Readers = await ReadersAsync(settings, cancellationToken),
+                Chunking = rules.Chunking,
                 Injection = settings.HoldsInjections ? InjectionPolicy.Quarantine : InjectionPolicy.Report,
             };
             if (settings.RerankModel is { } crossEncoder)
@@ -97,6 +106,7 @@ internal sealed class KnowledgeSession : IAsyncDisposable
                 return new KnowledgeSession(new KnowledgeBase(embedded, embedder, options), settings.Scope, audit, null, encoder, reranker)
                 {
                     Search = options.Search,
+                    Rules = rules,
                 };
             }
 
@@ -107,6 +117,7 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             return new KnowledgeSession(new KnowledgeBase(store, embedder, options), settings.Scope, audit, server, encoder, reranker)
             {
                 Search = options.Search,
+                Rules = rules,
             };
         }
         catch

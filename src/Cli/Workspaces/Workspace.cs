@@ -58,7 +58,15 @@ internal sealed class Workspace
         var name =
             new string([.. Path.GetFileName(full).ToLowerInvariant().Where(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_').Take(24)]);
         var root = Path.Combine(homeFolder, "folders", name.Length > 0 ? $"{name}-{digest}" : digest);
-        Directory.CreateDirectory(root);
+        try
+        {
+            Directory.CreateDirectory(root);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"'{homeFolder}' (--home) cannot be written: it is not a folder, or you may not write there");
+        }
+
         return new Workspace(homeFolder, full, root);
     }
 }

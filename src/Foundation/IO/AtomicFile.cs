@@ -15,6 +15,10 @@ public static class AtomicFile
         ArgumentNullException.ThrowIfNull(write);
         var full = Path.GetFullPath(path);
         var folder = Path.GetDirectoryName(full)!;
+        if (Directory.Exists(full))
+            throw new IOException($"'{path}' is a folder; name a file.");
+        if (!Directory.Exists(folder))
+            throw new DirectoryNotFoundException($"The folder of '{path}' does not exist.");
         var temporary = Path.Combine(folder, $".{Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp");
         try
         {

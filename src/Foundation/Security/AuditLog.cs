@@ -50,6 +50,8 @@ public sealed class AuditLog : IDisposable
     public static AuditLog Open(string path, byte[]? key = null, TimeProvider? timeProvider = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
+            throw new AuditLogException($"'{path}' is a folder, or its folder does not exist. Name a file.");
         // Only a share of none keeps others out on every system; readers need the log itself, so the writer holds a file beside it.
         var writer =
             new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);

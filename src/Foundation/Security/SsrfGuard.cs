@@ -111,16 +111,16 @@ public sealed class SsrfGuard
     {
         ArgumentNullException.ThrowIfNull(uri);
         if (!uri.IsAbsoluteUri)
-            throw new SsrfException(uri.ToString(), "it is relative");
+            throw new SsrfException(uri.ToString(), "it is relative", canBeAllowed: false);
         if (uri.Scheme != Uri.UriSchemeHttps && !(uri.Scheme == Uri.UriSchemeHttp && _options.AllowsHttp))
-            throw new SsrfException(uri.ToString(), $"the scheme '{uri.Scheme}' is not allowed");
+            throw new SsrfException(uri.ToString(), $"the scheme '{uri.Scheme}' is not allowed", canBeAllowed: false);
         if (uri.UserInfo.Length > 0)
-            throw new SsrfException(uri.Host, "it holds a user name or a password");
+            throw new SsrfException(uri.Host, "it holds a user name or a password", canBeAllowed: false);
         if (_options.AllowedPorts is { } ports && !ports.Contains(uri.Port)
             && !_privateHosts.Any(entry => entry.Port == uri.Port && HostPattern.Matches(entry.Host, uri.IdnHost)))
-            throw new SsrfException(uri.ToString(), $"the port {uri.Port} is not allowed");
+            throw new SsrfException(uri.ToString(), $"the port {uri.Port} is not allowed", canBeAllowed: true);
         if (_options.AllowedHosts is { } hosts && !hosts.Any(host => HostPattern.Matches(host, uri.IdnHost)))
-            throw new SsrfException(uri.ToString(), $"the host '{uri.IdnHost}' is not on the list of allowed hosts");
+            throw new SsrfException(uri.ToString(), $"the host '{uri.IdnHost}' is not on the list of allowed hosts", canBeAllowed: true);
     }
 
     private async Task<IPAddress[]> ResolveAsync(string host, int port, CancellationToken cancellationToken)
@@ -134,16 +134,16 @@ public sealed class SsrfGuard
         }
         catch (SocketException e)
         {
-            throw new SsrfException(host, $"the host cannot be resolved ({e.SocketErrorCode})", e);
+            throw new SsrfException(host, $"the host cannot be resolved ({e.SocketErrorCode})", canBeAllowed: false, e);
         }
 
         if (addresses.Length == 0)
-            throw new SsrfException(host, "the host has no address");
+            throw new SsrfException(host, "the host has no address", canBeAllowed: false);
         bool isNamed = _privateHosts.Any(entry => (entry.Port ?? port) == port && HostPattern.Matches(entry.Host, host));
         foreach (var address in addresses.Select(address => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address))
             if (!IsPublic(address) && !_options.AllowedNetworks.Any(network => network.Contains(address))
                 && !(isNamed && Intranet.Any(network => network.Contains(address)) && !Metadata.Contains(address)))
-                throw new SsrfException(host, $"its address {address} is not one of the public internet");
+                throw new SsrfException(host, $"its address {address} is not one of the public internet", canBeAllowed: true);
         return addresses;
     }
 
@@ -188,7 +188,8 @@ public sealed class SsrfGuard
                 var status = (int)response.StatusCode;
                 response.Dispose();
                 if (redirects >= maxRedirects)
-                    throw new SsrfException(target.ToString(), $"it is redirect number {redirects + 1}, {maxRedirects} are allowed");
+                    throw new SsrfException(
+                        target.ToString(), $"it is redirect number {redirects + 1}, {maxRedirects} are allowed", canBeAllowed: true);
                 request = Follow(request, target, status);
             }
         }
@@ -198,7 +199,7 @@ public sealed class SsrfGuard
             // A body is not sent on: what is fetched for a model is read, not written to.
             bool keeps = status is 307 or 308 || request.Method == HttpMethod.Head;
             if (keeps && request.Content is not null)
-                throw new SsrfException(target.ToString(), "it redirects a request that has a body");
+                throw new SsrfException(target.ToString(), "it redirects a request that has a body", canBeAllowed: false);
             var next = new HttpRequestMessage(keeps ? request.Method : HttpMethod.Get, target) { Version = request.Version };
             bool isSameOrigin = Uri.Compare(request.RequestUri, target, UriComponents.SchemeAndServer, UriFormat.SafeUnescaped,
                 StringComparison.OrdinalIgnoreCase) == 0;
@@ -252,10 +253,21 @@ public sealed record SsrfGuardOptions
 /// <summary>A request was refused by an <see cref="SsrfGuard"/>.</summary>
 public sealed class SsrfException : KotonohaException
 {
-    internal SsrfException(string target, string reason, Exception? inner = null)
-        : base($"'{target}' is not fetched: {reason}. Allow it in {nameof(SsrfGuardOptions)} if it is meant to be reached.", inner)
-    {
-    }
+    internal SsrfException(string target, string reason, bool canBeAllowed, Exception? inner = null)
+        : base(
+            $"'{target}' is not fetched: {reason}."
+            + (canBeAllowed ? $" Allow it in {nameof(SsrfGuardOptions)} if it is meant to be reached." : ""),
+            inner)
+        => (Target, Reason, CanBeAllowed) = (target, reason, canBeAllowed);
+
+    /// <summary>What was asked for.</summary>
+    internal string Target { get; }
+
+    /// <summary>Why it is refused, without a full stop.</summary>
+    internal string Reason { get; }
+
+    /// <summary>Whether options of the guard would let it through.</summary>
+    internal bool CanBeAllowed { get; }
 }
 
 /// <summary>Names of hosts and patterns of them.</summary>
@@ -280,6 +292,20 @@ internal static class HostPattern
         return ushort.TryParse(entry.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port)
             ? (entry[..colon].Trim('[', ']'), port)
             : throw new ArgumentException($"'{entry}' does not end with a port.", nameof(entry));
+    }
+
+    /// <summary>Whether an entry is a host or a pattern, possibly with a port.</summary>
+    internal static bool IsWellFormed(string entry)
+    {
+        try
+        {
+            var (host, _) = Split(entry);
+            return Uri.CheckHostName(host.StartsWith("*.", StringComparison.Ordinal) ? host[2..] : host) != UriHostNameType.Unknown;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Whether an address is on the host that a pattern names and, where it ends with <c>:port</c>, at that port.</summary>

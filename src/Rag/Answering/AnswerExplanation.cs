@@ -31,7 +31,8 @@ public sealed record AnswerExplanation(
             question.Language,
             question.Kind.ToString(),
             terms,
-            [.. question.References.Select(reference => reference.ToString()), .. question.Names.Select(name => string.Join(' ', name))],
+            [.. question.References.Select(reference => $"{reference.Slot} {reference.Value}"),
+                .. question.Names.Select(name => string.Join(' ', name))],
             trace?.Searches ?? [],
             trace is null ? [] : [.. trace.Candidates.Select(CandidateExplanation.Of)],
             options.Threshold);

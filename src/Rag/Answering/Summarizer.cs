@@ -14,8 +14,12 @@ internal sealed class Summarizer
     // A sentence that shares more than this with one that is taken says nothing new.
     private const double MostShared = 0.5;
 
-    // Shorter ones are headings and crumbs; longer ones are no summary.
-    private const int FewestTerms = 4, MostTerms = 60;
+    // Shorter ones are headings and crumbs; longer ones are no summary. As Chunker.Measure counts, so that scripts without spaces, whose
+    // terms are pairs of characters, are measured like others.
+    private const int LeastSize = 5, MostSize = 160;
+
+    // A sentence is about what is asked for where it and its headings have this share of its words, the rarer ones counting more.
+    private const double LeastAbout = 0.5;
 
     private const double LeadBonus = 0.15, FocusWeight = 3;
 
@@ -30,7 +34,10 @@ internal sealed class Summarizer
         _options = options;
         _sentences = [.. passages.SelectMany(passage => Enumerable.Range(0, passage.Sentences.Count)
             .Where(i => !passage.Sentences[i].IsQuestion)
-            .Select(i => new Note(passage, [passage.Sentences[i].Span], null, passage.Sentences[i].OwnKeys, i == 0)))];
+            .Select(i => new Note(passage, [passage.Sentences[i].Span], null, Content(passage.Sentences[i].OwnKeys), i == 0)))];
+        if (options.Focus is { } wanted)
+            _sentences = About(wanted);
+        Passages = [.. passages.Where(passage => options.Focus is null || _sentences.Exists(sentence => sentence.Passage == passage))];
         foreach (var key in _sentences.SelectMany(sentence => sentence.Keys))
             _weights[key] = _weights.GetValueOrDefault(key) + 1;
 
@@ -47,6 +54,9 @@ internal sealed class Summarizer
         _isJapanese = passages.Count(passage => !passage.IsSpaced) * 2 > passages.Count;
     }
 
+    /// <summary>The passages that the summary is made of: those about the focus where there is one.</summary>
+    public IReadOnlyList<Passage> Passages { get; }
+
     /// <summary>How many sentences of a chat model no passage states.</summary>
     public int Unsupported { get; private set; }
 
@@ -55,15 +65,16 @@ internal sealed class Summarizer
     {
         var among = of is null ? _sentences : _sentences.Where(sentence => of.Contains(sentence.Passage)).ToList();
         var order = among.Select((sentence, i) => (sentence, i)).ToDictionary(entry => entry.sentence, entry => entry.i);
-        return [.. Choose(among.Where(sentence => sentence.Keys.Count is >= FewestTerms and <= MostTerms).ToList() is { Count: > 0 } fitting
+        return [.. Choose(among.Where(sentence => Chunker.Measure(sentence.Line) is >= LeastSize and <= MostSize).ToList() is
+        { Count: > 0 } fitting
             ? fitting : among, count ?? _options.MaxSentences).OrderBy(sentence => order[sentence])];
     }
 
     /// <summary>Lets a chat model write.</summary>
-    public async Task<List<Note>> WriteAsync(IReadOnlyList<Passage> passages, IChatClient chat, CancellationToken cancellationToken)
+    public async Task<List<Note>> WriteAsync(IChatClient chat, CancellationToken cancellationToken)
     {
         var notes = new List<Note>();
-        foreach (var group in Groups(passages, passage => Chunker.Measure(passage.Chunk.Text)))
+        foreach (var group in Groups(Passages, passage => Chunker.Measure(passage.Chunk.Text)))
         {
             var written = await AskAsync(
                 chat, [.. group.Select(passage => (passage.Chunk.Text, passage))], cancellationToken).ConfigureAwait(false);
@@ -86,6 +97,24 @@ internal sealed class Summarizer
         }
 
         return notes;
+    }
+
+    // Grammar is no content: polite sentences of Japanese would all repeat one another.
+    private static HashSet<string> Content(IEnumerable<string> keys) => [.. keys.Where(key => !TermKeys.IsHiragana(key))];
+
+    /// <summary>The sentences that are about something, by their own words and those of the headings above them.</summary>
+    private List<Note> About(string focus)
+    {
+        var wanted = Content(new Question(focus).Terms.Select(term => term.Key));
+        if (wanted.Count == 0)
+            wanted = TermKeys.Of(focus);
+        var places = _sentences.ConvertAll(sentence => (Sentence: sentence, Keys: Content(
+            [.. sentence.Keys, .. TermKeys.Of($"{sentence.Passage.Chunk.Title}\n{sentence.Passage.Chunk.Heading}")])));
+        var rarity = wanted.ToDictionary(
+            key => key, key => Math.Log(1 + (places.Count + 1) / (1.0 + places.Count(place => place.Keys.Contains(key)))));
+        double all = rarity.Values.Sum();
+        return [.. places.Where(place => rarity.Where(key => place.Keys.Contains(key.Key)).Sum(key => key.Value) >= LeastAbout * all)
+            .Select(place => place.Sentence)];
     }
 
     private async Task<List<Note>> AskAsync(

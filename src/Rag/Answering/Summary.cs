@@ -14,7 +14,10 @@ public sealed record SummaryOptions
     /// <summary>The documents, or null for all.</summary>
     public IReadOnlyList<string>? Sources { get; init; }
 
-    /// <summary>What the summary is to be about, in words of the documents, or null for what they are about.</summary>
+    /// <summary>
+    /// What the summary is to be about, in words of the documents, or null for what they are about. Only sentences that have these words,
+    /// or stand under headings that do, come in.
+    /// </summary>
     public string? Focus { get; init; }
 
     /// <summary>The most sentences (default 6).</summary>

@@ -8,7 +8,7 @@ namespace Kotonoha.Rag.Chunking;
 internal static class IndexText
 {
     // Changes when the rules in this file, the readers or the chunker change, so that the next sync cuts every document anew.
-    private const string Rules = "index-4";
+    private const string Rules = "index-5";
 
     /// <summary>
     /// The headings above a chunk (or else the document's title), then its text: a heading's words are often the ones that a question uses

@@ -37,7 +37,9 @@ public sealed class AnswerEvaluation(
         var evaluated = new List<EvaluatedQuestion>();
         foreach (var question in questions)
         {
-            var answer = await knowledge.AskAsync(question.Question, chat, options, cancellationToken).ConfigureAwait(false);
+            var asked = question.Before is { Count: > 0 } before
+                ? options with { History = [.. before.Select(text => new ChatMessage(ChatRole.User, text))] } : options;
+            var answer = await knowledge.AskAsync(question.Question, chat, asked, cancellationToken).ConfigureAwait(false);
             evaluated.Add(await MeasureAsync(question, answer, options, cancellationToken).ConfigureAwait(false));
             progress?.Report(new ProgressReport("evaluate", evaluated.Count, questions.Count));
         }
@@ -58,7 +60,7 @@ public sealed class AnswerEvaluation(
         options ??= new AskOptions();
         var metrics = new SortedDictionary<string, double>(StringComparer.Ordinal);
         var remarks = new List<string>();
-        var asked = new Question(question.Question);
+        var asked = new Question(answer.CompletedQuestion ?? question.Question);
         metrics[question.IsAnswerable ? AnswerMetrics.Answered : AnswerMetrics.Abstained] = answer.Found == question.IsAnswerable ? 1 : 0;
         await AddContextAsync(metrics, question, asked, options, cancellationToken).ConfigureAwait(false);
         if (question.Gold.Count > 0)
@@ -144,7 +146,7 @@ public sealed class AnswerEvaluation(
         CancellationToken cancellationToken)
     {
         var search = (options.Search ?? new SearchOptions()) with { Limit = options.Passages };
-        var hits = await knowledge.SearchAsync(question.Question, search, cancellationToken).ConfigureAwait(false);
+        var hits = await knowledge.SearchAsync(asked.Text, search, cancellationToken).ConfigureAwait(false);
         if (hits.Count > 0)
             metrics[AnswerMetrics.ContextRelevance] = hits.Average(hit => Coverage(asked, TermKeys.Of(IndexText(hit))));
         if (question.Gold.Count == 0)

@@ -7,6 +7,9 @@ public sealed record EvaluationQuestion(string Question)
     /// <summary>Its name in reports, or null: then its line number.</summary>
     public string? Id { get; init; }
 
+    /// <summary>The questions of the conversation before it, oldest first, on which it may lean; null or empty for none.</summary>
+    public IReadOnlyList<string>? Before { get; init; }
+
     /// <summary>Right answers, any of which counts; empty where the documents do not answer, or where only places are known.</summary>
     public IReadOnlyList<string> Answers { get; init; } = [];
 

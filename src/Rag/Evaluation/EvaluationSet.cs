@@ -10,8 +10,8 @@ namespace Kotonoha.Rag.Evaluation;
 
 /// <summary>
 /// Questions with known answers as a file: one JSON object a line, with <c>question</c> and, as far as known, <c>id</c>, <c>kind</c>,
-/// <c>answers</c> (texts) and <c>gold</c> (places: <c>source</c>, <c>quote</c>, <c>start</c>, <c>part</c>). A question with neither
-/// answers nor gold is one that the documents do not answer.
+/// <c>before</c> (the questions before it, on which it leans), <c>answers</c> (texts) and <c>gold</c> (places: <c>source</c>,
+/// <c>quote</c>, <c>start</c>, <c>part</c>). A question with neither answers nor gold is one that the documents do not answer.
 /// </summary>
 public static class EvaluationSet
 {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Text;
 using Kotonoha.Rag.Answering;
+using Kotonoha.Rag.Chunking;
 
 namespace Kotonoha.Rag.Evaluation;
 
@@ -13,14 +14,25 @@ internal static partial class QuestionForms
 {
     private const int MinSentence = 8, MaxSentence = 220, MaxCell = 60;
 
+    // A longer list is cited in parts at best, and one item is a sentence.
+    private const int MinItems = 2, MaxItems = 8;
+
     internal static IEnumerable<QuestionDraft> Of(Passage passage)
     {
         var chunk = passage.Chunk;
+        foreach (var list in OfLists(passage))
+            yield return list;
         foreach (var sentence in passage.Sentences)
         {
+            if (sentence.IsRow)
+            {
+                foreach (var cell in OfRow(passage, sentence))
+                    yield return cell;
+                continue;
+            }
+
             var quote = chunk.Text[sentence.Span.Start..sentence.Span.End];
-            var forms = sentence.IsRow ? OfRow(passage, sentence, quote)
-                : sentence.IsItem && Label().Match(quote) is { Success: true } label ? OfLabel(passage, label)
+            var forms = sentence.IsItem && Label().Match(quote) is { Success: true } label ? OfLabel(passage, label)
                 : sentence.IsQuestion || sentence.IsItem || quote.Length is < MinSentence or > MaxSentence ? []
                 : IsJapanese(quote) ? Placed(OfJapanese(quote), passage, "「{0}」について、")
                 : Placed(OfEnglish(quote), passage, "{0}: ");
@@ -48,10 +60,11 @@ internal static partial class QuestionForms
 
     private static bool IsJapanese(string text) => text.Any(c => CjkText.IsCjk(c));
 
-    private static IEnumerable<(string, string, string)> OfRow(Passage passage, PassageSentence row, string quote)
+    private static IEnumerable<QuestionDraft> OfRow(Passage passage, PassageSentence row)
     {
         if (row.Header is not { } header)
             yield break;
+        var quote = passage.Chunk.Text[row.Span.Start..row.Span.End];
         var (heads, cells) = (Passage.Cells(header), Passage.Cells(quote.ReplaceLineEndings(" ")));
         if (cells.Count != heads.Count || cells.Count < 2 || !IsName(cells[0]) || TopicOf(passage) is not { } topic)
             yield break;
@@ -59,11 +72,77 @@ internal static partial class QuestionForms
         {
             if (!IsName(heads[i]) || cells[i].Length is 0 or > MaxCell || !cells[i].Any(char.IsLetterOrDigit))
                 continue;
-            yield return (IsJapanese(header)
-                ? $"{Owned(topic, cells[0])}の{heads[i]}は何ですか。"
-                : $"What is given as “{heads[i]}” for {Of(cells[0], topic)}?", "table", cells[i]);
+            var place = new TableCell(topic, cells[0], heads[i], header, IsJapanese(header));
+            var question = CellQuestion(place);
+            if (quote.Contains(cells[i], StringComparison.Ordinal) && !question.Contains(cells[i], StringComparison.OrdinalIgnoreCase))
+                yield return new QuestionDraft(question, "table", cells[i], passage.Chunk.Source, quote,
+                    passage.Chunk.Start + row.Span.Start)
+                { Cell = place };
         }
     }
+
+    /// <summary>The question for a cell of a table.</summary>
+    internal static string CellQuestion(TableCell cell) => cell.IsJapanese
+        ? $"{Owned(cell.Topic, cell.Row)}の{cell.Column}は何ですか。"
+        : $"What is given as “{cell.Column}” for {Of(cell.Row, cell.Topic)}?";
+
+    /// <summary>The question for the same column of another row, as it follows the one before.</summary>
+    internal static string FollowUp(TableCell cell) => cell.IsJapanese ? $"{cell.Row}は？" : $"And for {cell.Row}?";
+
+    // A list that is all that its section holds, but for the sentence that leads in to it: its heading names it.
+    private static IEnumerable<QuestionDraft> OfLists(Passage passage)
+    {
+        var chunk = passage.Chunk;
+        PassageSentence[] marked = [.. passage.Sentences.Where(sentence => sentence.IsItem)];
+        if (marked.Any(item => item.IsNested || item.Block != marked[0].Block)
+            || (marked.Length > 0 && passage.Sentences.Count(sentence => !sentence.IsItem) > 1)
+            || chunk.Heading?.Split(" › ")[^1] is not { } leaf || !IsName(leaf) || TopicOf(passage) is not { } topic)
+            yield break;
+        TextSpan[] items = marked.Length > 0 ? [.. marked.Select(item => item.Span)] : [.. UnmarkedItems(passage)];
+        if (items.Length is < MinItems or > MaxItems)
+            yield break;
+        bool isProcedure = marked.Length > 0 && marked.All(item => item.IsStep);
+        bool isJapanese = IsJapanese(leaf) || IsJapanese(chunk.Text[items[0].Start..items[0].End]);
+        var question = (isJapanese, isProcedure) switch
+        {
+            (true, true) => $"{Owned(topic, leaf)}の手順は何ですか。",
+            (true, false) => $"{Owned(topic, leaf)}には何がありますか。",
+            (false, true) => $"What are the steps of “{leaf}”{In(leaf, topic)}?",
+            (false, false) => $"What is listed under “{leaf}”{In(leaf, topic)}?",
+        };
+        var parts = items.Select(item => new GoldSpan(chunk.Source, chunk.Text[item.Start..item.End])
+        {
+            Start = chunk.Start + item.Start,
+        }).ToArray();
+        yield return new QuestionDraft(question, isProcedure ? "procedure" : "list", string.Join('\n', parts.Select(part => part.Quote)),
+            chunk.Source, parts[0].Quote, parts[0].Start!.Value)
+        {
+            Parts = parts,
+        };
+    }
+
+    // A list has lost its bullets where it was read: one block of short lines, none of which is a sentence.
+    private static List<TextSpan> UnmarkedItems(Passage passage)
+    {
+        var (text, sentences) = (passage.Chunk.Text, passage.Sentences);
+        if (sentences.Count == 0 || sentences.Any(sentence => sentence.IsRow || sentence.Block != sentences[0].Block))
+            return [];
+        var items = new List<TextSpan>();
+        for (int start = sentences[0].Span.Start, last = sentences[^1].Span.End; start < last;)
+        {
+            int end = text.IndexOf('\n', start, last - start) is >= 0 and var line ? line : last;
+            if (!IsName(text[start..end]) || text[end - 1] is '.' or '。' or ':' or '：' or ',' or '、')
+                return [];
+            items.Add(new TextSpan(start, end));
+            start = end + 1;
+        }
+
+        return items;
+    }
+
+    private static string In(string leaf, string topic)
+        => topic.Contains(leaf, StringComparison.OrdinalIgnoreCase) || leaf.Contains(topic, StringComparison.OrdinalIgnoreCase)
+            ? "" : $" ({topic})";
 
     private static IEnumerable<(string, string, string)> OfLabel(Passage passage, Match label)
     {

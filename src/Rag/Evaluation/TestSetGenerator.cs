@@ -11,13 +11,14 @@ namespace Kotonoha.Rag.Evaluation;
 
 /// <summary>
 /// Makes test sets from one's own documents: asks for the number, date or definition of a sentence, for a cell of a table or what stands
-/// behind a label; and for siblings that the documents do not know. Each question's answer stands literally at its place, and no other
-/// place of the documents answers the same question otherwise.
+/// behind a label, for the items of a list and the steps of a procedure, and goes on to the next row of a table as in a conversation; and
+/// asks for what the documents come near to and do not say: siblings that they do not know, and columns that a table does not have. Each
+/// question's answer stands literally at its place, and no other place of the documents answers the same question otherwise.
 /// </summary>
 /// <remarks>English and Japanese. Without a chat model the same documents, count and seed give the same set.</remarks>
 public sealed partial class TestSetGenerator
 {
-    private const double UnanswerableShare = 0.2;
+    private const double UnanswerableShare = 0.2, FollowUpShare = 0.1;
     private const int MaxPhrased = 300, MaxOutputTokens = 200;
 
     // How far a sibling's number may lie from one that exists.
@@ -49,13 +50,18 @@ public sealed partial class TestSetGenerator
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         var drafts = new List<QuestionDraft>();
-        var everything = new StringBuilder();
+        var texts = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var document in await _knowledge.ListDocumentsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            var text = new StringBuilder();
             foreach (var chunk in await _knowledge.Store.ReadDocumentAsync(document.Source, cancellationToken).ConfigureAwait(false))
             {
-                everything.Append(chunk.Title).Append('\n').Append(chunk.Heading).Append('\n').Append(chunk.Text).Append('\n');
+                text.Append(chunk.Title).Append('\n').Append(chunk.Heading).Append('\n').Append(chunk.Text).Append('\n');
                 drafts.AddRange(QuestionForms.Of(new Passage(new SearchHit(chunk, 0, null, null), 0)));
             }
+
+            texts[document.Source] = Folded(text.ToString());
+        }
 
         var answerable = Agreeing(drafts);
         if (answerable.Count == 0)
@@ -64,12 +70,15 @@ public sealed partial class TestSetGenerator
                 + "or definitions, of tables and of labels, in English and Japanese. Bring in such documents, or write the set by hand.");
         var random = new Random(seed);
         var chosen = Shuffled(answerable, random);
-        var unknown = Shuffled(Siblings(answerable, Folded(everything.ToString()), random), random)
-            .Take((int)(count * UnanswerableShare)).ToList();
-        EvaluationQuestion[] questions = [.. Spread(chosen).Take(count - unknown.Count), .. unknown];
+        var unknown = Alternating(
+            Shuffled(Siblings(answerable, string.Concat(texts.Values), random), random),
+            Shuffled(WrongColumns(drafts, texts, random), random)).Take((int)(count * UnanswerableShare)).ToList();
+        var following = Shuffled(FollowUps(drafts, answerable), random).Take((int)(count * FollowUpShare)).ToList();
+        EvaluationQuestion[] questions = [.. Spread(chosen).Take(count - unknown.Count - following.Count), .. following, .. unknown];
         for (int i = 0; i < questions.Length; i++)
         {
-            if (_chat is not null)
+            // A phrasing of a question that leans on another would have to keep the leaning.
+            if (_chat is not null && questions[i].Before is null)
                 questions[i] = await PhrasedAsync(questions[i], cancellationToken).ConfigureAwait(false);
             questions[i] = questions[i] with { Id = (i + 1).ToString(CultureInfo.InvariantCulture) };
         }
@@ -84,9 +93,11 @@ public sealed partial class TestSetGenerator
             .Select(group => new EvaluationQuestion(group.First().Question)
             {
                 Kind = group.First().Kind,
-                Answers = [group.First().Answer],
-                Gold = [.. group.DistinctBy(draft => (draft.Source, draft.Start))
-                    .Select(draft => new GoldSpan(draft.Source, draft.Quote) { Start = draft.Start })],
+                Answers = group.First().Parts is null ? [group.First().Answer] : [],
+                Gold = group.First().Parts is { } parts
+                    ? [.. parts.Select((part, i) => part with { Part = i })]
+                    : [.. group.DistinctBy(draft => (draft.Source, draft.Start))
+                        .Select(draft => new GoldSpan(draft.Source, draft.Quote) { Start = draft.Start })],
             })];
 
     // Every kind and document in turn, so that one long table does not fill the set.
@@ -127,6 +138,51 @@ public sealed partial class TestSetGenerator
 
         return [.. made.DistinctBy(question => question.Question)];
     }
+
+    // A row is asked for a column that only tables elsewhere have, and that its document never speaks of.
+    private static List<EvaluationQuestion> WrongColumns(
+        IReadOnlyList<QuestionDraft> drafts, IReadOnlyDictionary<string, string> texts, Random random)
+    {
+        QuestionDraft[] cells = [.. drafts.Where(draft => draft.Cell is not null).DistinctBy(draft => (draft.Source, draft.Cell!.Row))];
+        var columns = drafts.Select(draft => draft.Cell).OfType<TableCell>().Select(cell => (cell.Column, cell.IsJapanese)).Distinct()
+            .ToList();
+        var made = new List<EvaluationQuestion>();
+        foreach (var draft in cells)
+        {
+            var cell = draft.Cell!;
+            // The row must not stand in another table, which may have the column.
+            if (cells.Any(other => other.Source != draft.Source && other.Cell!.Row == cell.Row))
+                continue;
+            if (Shuffled([.. columns.Where(column => column.IsJapanese == cell.IsJapanese)], random).Select(column => column.Column)
+                .FirstOrDefault(column => !texts[draft.Source].Contains(Folded(column), StringComparison.Ordinal)) is { } column)
+                made.Add(new EvaluationQuestion(QuestionForms.CellQuestion(cell with { Column = column }))
+                {
+                    Kind = "unanswerable-attribute",
+                });
+        }
+
+        return made;
+    }
+
+    // The next row of the same column: what is asked for is said only by the question before.
+    private static List<EvaluationQuestion> FollowUps(IReadOnlyList<QuestionDraft> drafts, IReadOnlyList<EvaluationQuestion> answerable)
+    {
+        var known = answerable.ToDictionary(question => question.Question, StringComparer.Ordinal);
+        return [.. drafts.Where(draft => draft.Cell is not null && known.ContainsKey(draft.Question))
+            .GroupBy(draft => (draft.Source, draft.Cell!.Header, draft.Cell.Column))
+            .SelectMany(column => column.DistinctBy(draft => draft.Cell!.Row).ToArray() is var rows
+                ? rows.Zip(rows.Skip(1)) : [])
+            .Select(pair => known[pair.Second.Question] with
+            {
+                Question = QuestionForms.FollowUp(pair.Second.Cell!),
+                Before = [pair.First.Question],
+                Kind = "follow-up",
+            })];
+    }
+
+    private static IEnumerable<T> Alternating<T>(IReadOnlyList<T> one, IReadOnlyList<T> other)
+        => one.Select((item, i) => (Item: item, Round: i)).Concat(other.Select((item, i) => (Item: item, Round: i)))
+            .OrderBy(pair => pair.Round).Select(pair => pair.Item);
 
     private static bool NumberIn(string text, string number)
     {
@@ -184,4 +240,19 @@ public sealed partial class TestSetGenerator
 /// <param name="Source">The document.</param>
 /// <param name="Quote">The sentence or row that states the answer.</param>
 /// <param name="Start">Where it starts in the document's text.</param>
-internal sealed record QuestionDraft(string Question, string Kind, string Answer, string Source, string Quote, int Start);
+internal sealed record QuestionDraft(string Question, string Kind, string Answer, string Source, string Quote, int Start)
+{
+    /// <summary>The cell that it asks for; null where it asks for none.</summary>
+    public TableCell? Cell { get; init; }
+
+    /// <summary>The places that state the answer together; null where one does.</summary>
+    public IReadOnlyList<GoldSpan>? Parts { get; init; }
+}
+
+/// <summary>A cell of a table.</summary>
+/// <param name="Topic">What tells the table from others of its shape.</param>
+/// <param name="Row">The first cell of its row.</param>
+/// <param name="Column">The head of its column.</param>
+/// <param name="Header">The whole header.</param>
+/// <param name="IsJapanese">Whether it is asked for in Japanese.</param>
+internal sealed record TableCell(string Topic, string Row, string Column, string Header, bool IsJapanese);

@@ -8,8 +8,8 @@ using Microsoft.Extensions.AI;
 namespace Kotonoha.Rag.Ingestion;
 
 /// <summary>
-/// Embeds prepared documents and writes them in batches. Where there is no collection yet, it first gathers documents, fits the embedder on
-/// them, measures BM25's average length and creates the collection.
+/// Embeds prepared documents and writes them in batches. Where there is no collection yet, it first gathers some documents, fits the
+/// embedder on them, measures BM25's average length and creates the collection.
 /// </summary>
 internal sealed class DocumentWriter(
     IKnowledgeStore store, CollectionInfo? info, IEmbeddingGenerator<string, Embedding<float>>? embedder, StageClock clock)
@@ -20,6 +20,7 @@ internal sealed class DocumentWriter(
 
     private readonly List<PreparedDocument> _waiting = [];
     private long _waitingCharacters;
+    private int _fittedChunks;
     private Task _writing = Task.CompletedTask;
 
     /// <summary>Gives the metadata with which a collection is created: in place, or as a new generation.</summary>
@@ -32,6 +33,9 @@ internal sealed class DocumentWriter(
 
     /// <summary>The embedder is fitted on at most this many characters of documents; what comes after is folded into its basis.</summary>
     public long MaxFitCharacters { get; init; } = KnowledgeBaseOptions.DefaultMaxFitCharacters;
+
+    /// <summary>After how many characters of documents the collection is created; no more than <see cref="MaxFitCharacters"/>.</summary>
+    public long FirstFitCharacters { get; init; } = long.MaxValue;
 
     /// <summary>Called with each source once it is durable.</summary>
     public Action<string>? Acknowledged { get; init; }
@@ -52,11 +56,14 @@ internal sealed class DocumentWriter(
 
     public int WrittenChunks { get; private set; }
 
+    /// <summary>Whether the embedder was fitted here on some of the documents, and another fit would see more of them.</summary>
+    public bool IsFittedOnSome => _fittedChunks > 0 && _fittedChunks < WrittenChunks;
+
     public async Task AddAsync(PreparedDocument document, CancellationToken cancellationToken)
     {
         _waiting.Add(document);
         _waitingCharacters += document.Texts.Sum(text => (long)text.Length);
-        if (Info is null && _waitingCharacters < MaxFitCharacters)
+        if (Info is null && _waitingCharacters < Math.Min(FirstFitCharacters, MaxFitCharacters))
             return;
         await FlushAsync(all: false, cancellationToken).ConfigureAwait(false);
     }
@@ -105,7 +112,7 @@ internal sealed class DocumentWriter(
             Embedder = fitted;
             version = fitted.Version;
             // Beyond the limit a new fit would see no more than this one did.
-            fittedChunks = _waitingCharacters < MaxFitCharacters ? chunks : 0;
+            fittedChunks = _fittedChunks = _waitingCharacters < MaxFitCharacters ? chunks : 0;
         }
         else if (Embedder is not null)
         {

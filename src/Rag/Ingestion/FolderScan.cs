@@ -8,13 +8,17 @@ namespace Kotonoha.Rag.Ingestion;
 internal static class FolderScan
 {
     /// <summary>
-    /// Finds the documents, by source in ordinal order. Names that begin with a dot are passed over; what cannot be taken in is listed.
+    /// Finds the documents that are picked, by source in ordinal order. Names that begin with a dot are passed over; what cannot be taken
+    /// in is listed.
     /// </summary>
     /// <exception cref="KotonohaException">The folder does not exist or cannot be read.</exception>
     public static async Task<(List<FolderFile> Files, List<SkippedDocument> Skipped)> ScanAsync(
-        string folder, DocumentReaders readers, CancellationToken cancellationToken)
+        string folder, DocumentReaders readers, Predicate<string> picks, CancellationToken cancellationToken)
     {
         var (candidates, skipped) = DocumentFiles.Find(folder, readers, cancellationToken);
+        candidates.RemoveAll(file => !picks(file.Source));
+        // What is not asked for need not be told of; a folder that cannot be read may hold what is.
+        skipped.RemoveAll(skip => !skip.Source.EndsWith('/') && !picks(skip.Source));
         var files = new FolderFile?[candidates.Count];
         await Parallel.ForAsync(0, files.Length, cancellationToken, async (i, token) =>
         {

@@ -21,6 +21,27 @@ public sealed record SyncOptions
     /// gets none. Null leaves what is stored of a document as it is.
     /// </summary>
     public IReadOnlyList<LabelRule>? Labels { get; init; }
+
+    /// <summary>
+    /// Patterns as a <see cref="LabelRule"/> has them: only files that fit one of them are the folder's documents; a pattern without
+    /// <c>/</c> is about names in every folder. Null or empty for all files.
+    /// </summary>
+    public IReadOnlyList<string>? Include { get; init; }
+
+    /// <summary>Patterns of files that are not the folder's documents, whatever <see cref="Include"/> says; null or empty for
+    /// none.</summary>
+    public IReadOnlyList<string>? Exclude { get; init; }
+
+    /// <summary>Says whether a file is one of the folder's documents.</summary>
+    internal Predicate<string> Picks()
+    {
+        var (include, exclude) = (Compile(Include), Compile(Exclude));
+        return source => (include.Length == 0 || include.Any(pattern => pattern.IsMatch(source)))
+            && !exclude.Any(pattern => pattern.IsMatch(source));
+
+        static Regex[] Compile(IReadOnlyList<string>? patterns)
+            => [.. (patterns ?? []).Select(pattern => LabelRule.Compile(pattern.Contains('/') ? pattern : "**/" + pattern))];
+    }
 }
 
 /// <summary>What is written beside a document's text.</summary>
@@ -71,7 +92,7 @@ public sealed record LabelRule(string Pattern, DocumentLabels Labels)
     /// <param name="source">The document's path, with <c>/</c>.</param>
     public bool Fits(string source) => _regex.IsMatch(source);
 
-    private static Regex Compile(string pattern) => new(
+    internal static Regex Compile(string pattern) => new(
         // The end itself: '$' would also stand before a line break.
         $@"^{Regex.Escape(pattern.EndsWith('/') ? pattern + "**" : pattern).Replace(@"\*\*/", "(?:.*/)?", StringComparison.Ordinal)
             .Replace(@"\*\*", ".*", StringComparison.Ordinal).Replace(@"\*", "[^/]*", StringComparison.Ordinal)
@@ -109,6 +130,11 @@ public sealed record SyncReport(
     /// released. Each is among <see cref="Skipped"/> too.
     /// </summary>
     public IReadOnlyList<QuarantineRecord> Quarantined { get; init; } = [];
+
+    /// <summary>
+    /// Files that a scope may not write, because their name or their labels are another's. Each is among <see cref="Skipped"/> too.
+    /// </summary>
+    public IReadOnlyList<string> Refused { get; init; } = [];
 
     /// <summary>Instructions to a model that were found in the documents that were read.</summary>
     public IReadOnlyList<DocumentFinding> Findings { get; init; } = [];

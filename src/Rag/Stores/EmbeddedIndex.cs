@@ -137,7 +137,9 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
     {
         if (filter is null)
             return visible;
-        var sets = new List<SlotSet>();
+        var sets = (filter.AllOf ?? []).Select(Accepted).OfType<SlotSet>().ToList();
+        if (filter.AnyOf is { Count: > 0 } any && any.Select(Accepted).ToList() is var either && !either.Contains(null))
+            sets.Add(SlotSet.Union(either!));
         if (visible is not null)
             sets.Add(visible);
         foreach (var tag in filter.Tags ?? [])
@@ -148,7 +150,19 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
             sets.Add(_documents.TryGetValue(prefix, out var document) ? SlotSet.Of([.. folder.StartingAt(0), .. document.Slots]) : folder);
         }
 
+        if (filter.NoneOf is { Count: > 0 } none)
+        {
+            var refused = none.Select(Accepted).ToList();
+            if (refused.Contains(null))
+                return new SlotSet();
+            IEnumerable<int> slots = sets.Count == 0 ? Enumerable.Range(0, _slots.Count) : SlotSet.Intersect(sets).StartingAt(0).ToArray();
+            return SlotSet.Of(slots.Where(slot =>
+                _slots[slot].Document is not null && !refused.Exists(set => set!.Contains(slot))));
+        }
+
         return sets.Count == 0 ? null : SlotSet.Intersect(sets);
+
+        SlotSet? Accepted(StoreFilter part) => this.Accepted(part, VisibleTo(part));
     }
 
     /// <summary>What the filter's scope sees; null where there is no scope.</summary>

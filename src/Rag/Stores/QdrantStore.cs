@@ -456,6 +456,15 @@ public sealed partial class QdrantStore : IKnowledgeStore
 
     private Filter? FilterOf(StoreFilter? filter)
     {
+        var result = ConditionsOf(filter);
+        // Once such points have been seen, they must not crowd out ours.
+        if (Volatile.Read(ref _foreignPoints) != 0)
+            result.MustNot.Add(Conditions.IsEmpty("version"));
+        return result.Must.Count + result.MustNot.Count == 0 ? null : result;
+    }
+
+    private static Filter ConditionsOf(StoreFilter? filter)
+    {
         var result = new Filter();
         if (filter?.NormalizedPrefix is { } prefix)
             result.Must.Add(Conditions.MatchKeyword("prefixes", prefix));
@@ -470,10 +479,16 @@ public sealed partial class QdrantStore : IKnowledgeStore
 
         foreach (var tag in filter?.Tags ?? [])
             result.Must.Add(Conditions.MatchKeyword("tags", tag));
-        // Once such points have been seen, they must not crowd out ours.
-        if (Volatile.Read(ref _foreignPoints) != 0)
-            result.MustNot.Add(Conditions.IsEmpty("version"));
-        return result.Must.Count + result.MustNot.Count == 0 ? null : result;
+        result.Must.AddRange((filter?.AllOf ?? []).Select(Part));
+        if (filter?.AnyOf is { Count: > 0 } any)
+            result.Must.Add(new Condition { Filter = new Filter { Should = { any.Select(Part) } } });
+        result.MustNot.AddRange((filter?.NoneOf ?? []).Select(Part));
+        return result;
+
+        // A filter without conditions lets everything through; every point of ours has a source.
+        static Condition Part(StoreFilter part) => ConditionsOf(part) is var inner && inner.Must.Count + inner.MustNot.Count > 0
+            ? new Condition { Filter = inner }
+            : new Condition { Filter = new Filter { MustNot = { Conditions.IsEmpty("source") } } };
     }
 
     /// <summary>What points say; those that Kotonoha did not write are passed over, with one warning per store.</summary>

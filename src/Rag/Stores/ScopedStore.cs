@@ -21,11 +21,11 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
     public async Task WriteAsync(IReadOnlyList<DocumentWrite> documents, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(documents);
+        var refusals = await RefusalsAsync(
+            [.. documents.Select(document => (document.Record.Source, document.Record.Access))], cancellationToken).ConfigureAwait(false);
         foreach (var document in documents)
-            if (!scope.CanWrite(document.Record.Access))
-                throw Refused(document.Record.Source, $"its access tags ({document.Record.Access?.ToString() ?? "none"}) are not those of "
-                    + $"the scope '{scope}'. Give it the scope's tenant and at least one of its groups");
-        await CheckNamesAsync([.. documents.Select(document => document.Record.Source)], cancellationToken).ConfigureAwait(false);
+            if (refusals.TryGetValue(document.Record.Source, out var why))
+                throw new AccessException(AccessError.OutsideScope, $"'{document.Record.Source}' is not written: {why}");
         await inner.WriteAsync(documents, cancellationToken).ConfigureAwait(false);
     }
 
@@ -34,7 +34,9 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
         ArgumentNullException.ThrowIfNull(sources);
         var records = await inner.ReadRecordsAsync(sources, cancellationToken).ConfigureAwait(false);
         if (records.FirstOrDefault(record => scope.CanRead(record?.Access) && !scope.CanWrite(record!.Access)) is { } shared)
-            throw Refused(shared.Source, "it is public, and belongs to no scope. Delete it without a scope");
+            throw new AccessException(
+                AccessError.OutsideScope,
+                $"'{shared.Source}' is not deleted: It is public, and belongs to no tenant. Delete it without one.");
         await inner.DeleteAsync([.. records.OfType<DocumentRecord>().Where(record => scope.CanWrite(record.Access))
             .Select(record => record.Source)], cancellationToken).ConfigureAwait(false);
     }
@@ -94,10 +96,11 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
     public async Task WriteQuarantineAsync(IReadOnlyList<QuarantineRecord> records, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(records);
+        var refusals = await RefusalsAsync([.. records.Select(record => (record.Source, record.Access))], cancellationToken)
+            .ConfigureAwait(false);
         foreach (var record in records)
-            if (!scope.CanWrite(record.Access))
-                throw Refused(record.Source, $"it is not the scope's ('{scope}'). Choose another name");
-        await CheckNamesAsync([.. records.Select(record => record.Source)], cancellationToken).ConfigureAwait(false);
+            if (refusals.TryGetValue(record.Source, out var why))
+                throw new AccessException(AccessError.OutsideScope, $"'{record.Source}' is not written: {why}");
         await inner.WriteQuarantineAsync(records, cancellationToken).ConfigureAwait(false);
     }
 
@@ -116,19 +119,28 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
 
     public ValueTask DisposeAsync() => default;
 
-    /// <summary>Refuses names that another's document has, be it stored or held back.</summary>
-    private async Task CheckNamesAsync(string[] sources, CancellationToken cancellationToken)
+    /// <summary>The documents that the scope may not write, each with the reason: another's labels, or another's name.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> RefusalsAsync(
+        IReadOnlyList<(string Source, DocumentAccess? Access)> documents, CancellationToken cancellationToken)
     {
-        if (sources.Length == 0)
-            return;
-        var stored = await inner.ReadRecordsAsync(sources, cancellationToken).ConfigureAwait(false);
+        var refusals = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (documents.Count == 0)
+            return refusals;
+        foreach (var (source, access) in documents)
+            if (!scope.CanWrite(access))
+                refusals[source] = $"Its access tags ({access?.ToString() ?? "none"}) are not those of '{scope}'. Give it the tenant and "
+                    + "at least one of the groups.";
+        var stored = await inner.ReadRecordsAsync([.. documents.Select(document => document.Source)], cancellationToken)
+            .ConfigureAwait(false);
         var held = await inner.ListQuarantineAsync(cancellationToken).ConfigureAwait(false);
         var taken = stored.OfType<DocumentRecord>().Where(record => !scope.CanWrite(record.Access)).Select(record => record.Source)
             .Concat(held.Where(record => !scope.CanWrite(record.Access)).Select(record => record.Source))
             .ToHashSet(StringComparer.Ordinal);
-        if (sources.FirstOrDefault(taken.Contains) is { } source)
-            throw Refused(source, "the name is taken by a document that is not the scope's. Choose another name, for example one that "
-                + "begins with the tenant's");
+        foreach (var (source, _) in documents)
+            if (taken.Contains(source))
+                refusals.TryAdd(source, $"The name is taken by a document that is not of '{scope}'. Choose another name, for example one "
+                    + "that begins with the tenant's.");
+        return refusals;
     }
 
     private StoreFilter Narrowed(StoreFilter? filter) => (filter ?? new StoreFilter()) with { Scope = scope };
@@ -148,9 +160,6 @@ internal sealed class ScopedStore(IKnowledgeStore inner, AccessScope scope) : IK
         return records.OfType<DocumentRecord>().Where(record => scope.CanRead(record.Access)).Select(record => record.Source)
             .ToHashSet(StringComparer.Ordinal);
     }
-
-    private static AccessException Refused(string source, string why)
-        => new(AccessError.OutsideScope, $"'{source}' is neither written nor deleted: {why}.");
 
     private static AccessException Whole(string what)
         => new(AccessError.WholeCollection, $"Within a scope, {what} is not possible: it concerns everybody's documents. Make the call "

@@ -58,7 +58,7 @@ internal static class PdfLayout
                     End = band.End,
                     Top = band.Top,
                     Bottom = band.Bottom,
-                    Text = PdfTables.Rows(cells)
+                    Rows = PdfTables.Rows(cells)
                 });
                 i = band.Last + 1;
                 continue;

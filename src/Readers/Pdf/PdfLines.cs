@@ -52,8 +52,23 @@ internal sealed class PdfLine : PdfItem
 /// <summary>A table.</summary>
 internal sealed class PdfTable : PdfItem
 {
-    /// <summary>One line per row, cells joined by <c> | </c>.</summary>
-    internal required string Text { get; init; }
+    /// <summary>The texts of its cells, row by row.</summary>
+    internal required List<string[]> Rows { get; init; }
+
+    /// <summary>Adds it to a document: as a table whose first row stands for the headers, or as the lines of a form.</summary>
+    internal void WriteTo(ExtractedTextBuilder builder, int? page)
+    {
+        var grid = new TableGrid();
+        foreach (var row in Rows)
+        {
+            grid.BeginRow();
+            foreach (var cell in row)
+                grid.Add(cell);
+            grid.EndRow();
+        }
+
+        grid.WriteTo(builder, page);
+    }
 }
 
 /// <summary>A page in one writing direction and its lines.</summary>

@@ -93,7 +93,7 @@ internal sealed partial class PdfParagraphs
                 if (run[i] is PdfTable table)
                 {
                     Flush();
-                    _builder.Add(BlockKind.Table, table.Text, page);
+                    table.WriteTo(_builder, page);
                 }
                 else if (run[i] is PdfLine line)
                 {

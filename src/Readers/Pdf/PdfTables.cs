@@ -24,10 +24,10 @@ internal static class PdfTables
             var xs = Positions(vertical.Select(rule => rule.At));
             if (ys.Count < 2 || xs.Count < 2 || (ys.Count - 1) * (xs.Count - 1) < 2 || ys.Count < 3)
                 continue;
-            if (Grid(lines, ys, xs) is not { } text)
+            if (Grid(lines, ys, xs) is not { } rows)
                 continue;
             double start = Math.Min(lines.Across(xs[0]), lines.Across(xs[^1])), end = Math.Max(lines.Across(xs[0]), lines.Across(xs[^1]));
-            var table = new PdfTable { Start = start, End = end, Top = ys[0], Bottom = ys[^1], Text = text };
+            var table = new PdfTable { Start = start, End = end, Top = ys[0], Bottom = ys[^1], Rows = rows };
             tables.Add((table, xs[0], ys[0], xs[^1], ys[^1]));
         }
 
@@ -77,7 +77,7 @@ internal static class PdfTables
     }
 
     /// <summary>Writes the lines of columns as rows.</summary>
-    internal static string Rows(List<List<PdfLine>> columns)
+    internal static List<string[]> Rows(List<List<PdfLine>> columns)
     {
         var clusters = new List<Cluster>();
         foreach (var (line, column) in columns.SelectMany((column, i) => column.Select(line => (line, i))).OrderBy(pair => pair.line.Base))
@@ -103,8 +103,7 @@ internal static class PdfTables
             }
         }
 
-        return string.Join('\n',
-            rows.Select(row => string.Join(" | ", row.Select(cell => cell is null ? "" : PdfText.Join(cell, PdfText.NoVocabulary)))));
+        return rows.ConvertAll(row => Array.ConvertAll(row, cell => cell is null ? "" : PdfText.Join(cell, PdfText.NoVocabulary)));
     }
 
     /// <summary>The distance up to which two clusters of lines are one row of cells with several lines.</summary>
@@ -132,7 +131,7 @@ internal static class PdfTables
             && StartsLower(clusters[i].Cells[column]![0].Text);
     }
 
-    private static string? Grid(PdfLines lines, List<double> ys, List<double> xs)
+    private static List<string[]>? Grid(PdfLines lines, List<double> ys, List<double> xs)
     {
         var rows = new List<string[]>();
         for (int r = 0; r + 1 < ys.Count; r++)
@@ -155,7 +154,7 @@ internal static class PdfTables
         // A frame around text is not a table.
         return rows.Count < 2 && filled.Count < 2
             ? null
-            : string.Join('\n', rows.Select(row => string.Join(" | ", filled.Select(c => row[c]))));
+            : rows.ConvertAll(row => filled.Select(c => row[c]).ToArray());
     }
 
     /// <summary>Groups of rules that touch each other.</summary>

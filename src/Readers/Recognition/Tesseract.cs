@@ -220,9 +220,8 @@ internal sealed class Tesseract
         {
             throw new DocumentReaderUnavailableException(
                 $"Images and scanned pages are read by the program tesseract, and '{_options.Program}' cannot be started "
-                + $"({error.Message}). Install it (apt-get install tesseract-ocr; brew install tesseract; "
-                + "winget install UB-Mannheim.TesseractOCR), or name its "
-                + "path in TextRecognitionOptions.Program.", error);
+                + "(it is not there, or may not be run). Install it (apt-get install tesseract-ocr; brew install tesseract; "
+                + "winget install UB-Mannheim.TesseractOCR), so that it is on the PATH.", error);
         }
     }
 

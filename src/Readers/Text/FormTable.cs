@@ -40,7 +40,8 @@ internal static partial class FormTable
     };
 
     /// <summary>Whether rows are those of a form.</summary>
-    /// <param name="rows">All rows of a table of two columns, none of which the document marks as header.</param>
+    /// <param name="rows">All rows of a table of two columns, or the pairs of one of four, none of which the document marks as
+    /// header.</param>
     /// <param name="hasEmptyHeader">Whether the document has a row for headers and leaves it empty.</param>
     internal static bool Is(List<FormRow> rows, bool hasEmptyHeader)
     {

@@ -18,7 +18,7 @@ internal sealed class TableGrid
     private readonly List<(BlockKind Kind, string Text)> _parts = [];
     private readonly StringBuilder _rows = new(); // of the part that is being written
     private readonly List<List<Cell>> _headerRows = []; // not yet joined
-    private readonly List<FormRow> _form = []; // rows that may be those of a form
+    private readonly List<List<Cell>> _form = []; // rows that may be those of a form
     private readonly List<Cell?> _above = [];
     private List<Cell> _row = [];
     private string? _header;
@@ -193,9 +193,10 @@ internal sealed class TableGrid
     private void AddBodyRow()
     {
         JoinHeader();
-        if (_header is null && _row.Count == 2 && !_isTable && _form.Count < MaxFormRows)
+        if (_header is null && _row.Count is 2 or 4 && (_form.Count == 0 || _form[0].Count == _row.Count) && !_isTable
+            && _form.Count < MaxFormRows)
         {
-            _form.Add(new FormRow(_row[0].Text, _row[1].Text, _row[0].IsLabel, _row[1].IsLabel));
+            _form.Add(_row);
             return;
         }
 
@@ -207,7 +208,7 @@ internal sealed class TableGrid
     private void WriteFormAsTable()
     {
         foreach (var row in _form)
-            Write($"{row.Label} | {row.Value}");
+            Write(row);
         _isTable = true;
         _form.Clear();
     }
@@ -232,9 +233,12 @@ internal sealed class TableGrid
 
     private void EndPart()
     {
-        if (_form.Count > 0 && (_isForm |= FormTable.Is(_form, _headerIsEmpty)))
+        // A label and its value, once or twice a row.
+        List<FormRow> pairs = [.. _form.SelectMany(row => row.Chunk(2)).Where(pair => pair[0].Text.Length + pair[1].Text.Length > 0)
+            .Select(pair => new FormRow(pair[0].Text, pair[1].Text, pair[0].IsLabel, pair[1].IsLabel))];
+        if (_form.Count > 0 && (_isForm |= FormTable.Is(pairs, _headerIsEmpty)))
         {
-            _parts.Add((BlockKind.Paragraph, FormTable.Lines(_form)));
+            _parts.Add((BlockKind.Paragraph, FormTable.Lines(pairs)));
             _form.Clear();
         }
         else if (_form.Count > 0)

@@ -77,6 +77,46 @@ public sealed class SummaryTests : IDisposable
         Assert.Contains("'other.md'", error.Message);
     }
 
+    [Theory]
+    [InlineData("quantum computers", "")]
+    [InlineData("the crane", "The crane was repaired in May. [1]")]
+    [InlineData("costs", "Dredging the harbour cost 2.4 million euros. [1]\nThe crane was repaired in May. [2]")]
+    [InlineData("量子コンピュータ", "")]
+    [InlineData("駐車場", "当館の駐車場は30台分あり、無料でご利用いただけます。 [1]\n冬はチェーンが必要です。 [2]")]
+    public async Task A_summary_about_something_has_nothing_about_anything_else(string focus, string summary)
+    {
+        await Add("report.md", Report);
+        await Add("inn.md", """
+            # 旅館のご案内
+
+            客室は24室あり、海を望むことができます。
+
+            ## 駐車場
+
+            当館の駐車場は30台分あり、無料でご利用いただけます。冬はチェーンが必要です。
+            """);
+        using var chat = new ScriptedChatClient("The moon is made of cheese [1].");
+        Assert.Equal(summary, (await _knowledge.SummarizeAsync(options: new SummaryOptions { Focus = focus })).Text);
+        var written = await _knowledge.SummarizeAsync(chat, new SummaryOptions { Focus = focus });
+        Assert.Equal(summary.Length == 0, written.Text.Length == 0);
+        Assert.Equal(summary.Length == 0, chat.Messages.Count == 0);
+    }
+
+    [Fact]
+    public async Task Long_and_polite_Japanese_sentences_are_not_left_out()
+    {
+        string[] sentences =
+        [
+            "大浴場は朝五時から深夜一時までご利用いただけますが、設備の点検と清掃を行うため、毎週火曜日の午前十時から正午までは閉鎖いたしますので、"
+                + "ご入浴をご希望のお客様はあらかじめ時間をご確認のうえお越しください。",
+            "夕食は二階の食堂でご利用いただけます。",
+            "貸自転車は受付でご利用いただけます。",
+        ];
+        await Add("inn.md", "# ご案内\n\n" + string.Concat(sentences));
+        var summary = await _knowledge.SummarizeAsync();
+        Assert.Equal(sentences, summary.Citations.Select(citation => citation.Quote));
+    }
+
     private Task<AddReport> Add(string source, string text)
         => _knowledge.AddDocumentAsync(source, new MemoryStream(Encoding.UTF8.GetBytes(text)));
 

@@ -105,6 +105,57 @@ public sealed class TestSetGeneratorTests : IDisposable
     }
 
     [Fact]
+    public async Task Lists_procedures_follow_ups_and_columns_that_a_table_does_not_have_are_asked_for_in_both_languages()
+    {
+        var documents = new Dictionary<string, string>
+        {
+            ["teas.md"] = "# Teas\n\n| Tea | Degrees |\n|---|---|\n| Sencha | 70 |\n| Hojicha | 95 |\n\n## What to bring\n\n"
+                + "- a pot\n- a cup\n",
+            ["rooms.md"] = "# Rooms\n\n| Room | Seats |\n|---|---|\n| Maple | 12 |\n| Cedar | 30 |\n\n## Closing a room\n\nDo this:\n\n"
+                + "1. Shut the window.\n2. Lock the door.\n",
+            ["kaigi.md"] = "# 会議室\n\n| 部屋 | 定員 |\n|---|---|\n| 桜の間 | 12名 |\n| 梅の間 | 30名 |\n\n## 閉館\n\n1. 窓を閉める。\n2. 鍵をかける。\n",
+            ["ocha.md"] = "# お茶\n\n| 銘柄 | 温度 |\n|---|---|\n| 煎茶 | 70度 |\n| ほうじ茶 | 95度 |\n\n## 持ち物\n\n- 急須\n- 湯のみ\n",
+        };
+        foreach (var (name, text) in documents)
+            _folder.Write(Path.Combine("docs", name), text);
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")),
+            options: new() { Readers = Readers.DocumentReaders.InProcess });
+        await knowledge.SyncFolderAsync(_folder.At("docs"));
+        var made = await new TestSetGenerator(knowledge).GenerateAsync(60);
+
+        void Expect(string question, string kind, params string[] quotes)
+        {
+            var one = Assert.Single(made, one => one.Question == question);
+            Assert.Equal(kind, one.Kind);
+            Assert.Equal(quotes, one.Gold.Select(span => span.Quote));
+            Assert.Equal(quotes.Length, one.Gold.Select(span => span.Part).Distinct().Count());
+        }
+
+        Expect("What is listed under “What to bring” (Teas)?", "list", "a pot", "a cup");
+        Expect("What are the steps of “Closing a room” (Rooms)?", "procedure", "1. Shut the window.", "2. Lock the door.");
+        Expect("「会議室」の閉館の手順は何ですか。", "procedure", "1. 窓を閉める。", "2. 鍵をかける。");
+        Expect("「お茶」の持ち物には何がありますか。", "list", "急須", "湯のみ");
+        var next = Assert.Single(made, one => one.Question == "And for Hojicha?");
+        Assert.Equal(["What is given as “Degrees” for Sencha (Teas)?"], next.Before);
+        Assert.Equal(["95"], next.Answers);
+        Assert.Equal(["「会議室」の桜の間の定員は何ですか。"], Assert.Single(made, one => one.Question == "梅の間は？").Before);
+        Assert.Equal("70", Assert.Single(made, one => one.Question == "What is given as “Degrees” for Sencha (Teas)?").Answers[0]);
+
+        var missing = made.Where(one => one.Kind == "unanswerable-attribute").Select(one => one.Question).ToList();
+        Assert.Contains("What is given as “Seats” for Sencha (Teas)?", missing);
+        Assert.Contains("「お茶」の煎茶の定員は何ですか。", missing);
+        Assert.All(made.Where(one => one.Kind == "unanswerable-attribute"), one => Assert.False(one.IsAnswerable));
+
+        // A set as a file keeps what a question leans on, and each question stands in the documents as the evaluation sees it.
+        EvaluationSet.Write(_folder.At("set.jsonl"), made);
+        var read = await EvaluationSet.ReadAsync(_folder.At("set.jsonl"));
+        Assert.Equal(next.Before, read.Single(one => one.Question == next.Question).Before);
+        var report = await new AnswerEvaluation(knowledge).RunAsync(read);
+        var answered = report.Questions.Single(each => each.Question.Question == next.Question);
+        Assert.Equal(1, answered.Metrics[AnswerMetrics.CitationRecall]);
+    }
+
+    [Fact]
     public async Task The_same_seed_gives_the_same_set()
     {
         await using var knowledge = await OpenAsync();

@@ -53,6 +53,22 @@ public sealed class FolderSyncTests : IDisposable
     }
 
     [Fact]
+    public async Task Only_the_files_that_are_included_and_not_excluded_are_the_folders_documents()
+    {
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(_folder.At("kb.db")));
+        foreach (var source in (string[])["a.md", "a.txt", "b.bin", "sub/c.md", "sub/deep/d.md", "old/e.md"])
+            _folder.Write($"docs/{source}", $"The text of {source}.\n");
+        var report = await knowledge.SyncFolderAsync(
+            _folder.At("docs"), options: new SyncOptions { Include = ["*.md", "old/**"], Exclude = ["old/", "sub/*.md"] });
+        Assert.Equal(["a.md", "sub/deep/d.md"], report.Added);
+        Assert.Empty(report.Skipped);
+        // What is no longer included is no longer the folder's.
+        report = await knowledge.SyncFolderAsync(_folder.At("docs"), options: new SyncOptions { Include = ["*.txt"] });
+        Assert.Equal(["a.txt"], report.Added);
+        Assert.Equal(["a.md", "sub/deep/d.md"], report.Removed);
+    }
+
+    [Fact]
     public async Task Pipes_sockets_links_and_names_that_cannot_be_opened_are_skipped_with_their_reason()
     {
         if (!OperatingSystem.IsLinux())

@@ -72,6 +72,31 @@ public abstract class HybridKnowledgeTests : IDisposable
     }
 
     [Fact]
+    public async Task A_first_synchronisation_that_is_interrupted_goes_on_where_it_was_and_is_fitted_on_everything_at_the_end()
+    {
+        const int count = 600;
+        WriteTopics(count);
+        var early = new KnowledgeBaseOptions { FirstFitCharacters = 2000 };
+        int stored = 0;
+        await using (var first = new KnowledgeBase(Open(), Embedder(), early))
+        {
+            using var stop = new CancellationTokenSource();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.SyncFolderAsync(
+                Folder.At("docs"), options: new SyncOptions { Acknowledged = _ => stop.Cancel() }, cancellationToken: stop.Token));
+            stored = (await first.ListDocumentsAsync()).Count;
+        }
+
+        Assert.InRange(stored, 1, count - 1);
+        await using var knowledge = new KnowledgeBase(Open(), Embedder(), early);
+        var report = await knowledge.SyncFolderAsync(Folder.At("docs"));
+        Assert.Equal((stored, count - stored), (report.Unchanged.Count, report.Added.Count));
+        Assert.True(report.Refitted);
+        Assert.Equal(count, (await knowledge.Store.GetInfoAsync())!.FittedChunks);
+        Assert.Equal("topic599.md", (await knowledge.SearchAsync("topic599"))[0].Chunk.Source);
+        Assert.Single(Directory.GetFiles(Folder.At("embedders")));
+    }
+
+    [Fact]
     public async Task A_corpus_beyond_what_fitting_takes_is_not_fitted_at_every_run()
     {
         WriteTopics(9);

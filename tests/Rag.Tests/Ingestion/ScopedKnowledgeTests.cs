@@ -111,6 +111,33 @@ public abstract class ScopedKnowledgeTests : IDisposable
     }
 
     [Fact]
+    public async Task A_folder_with_files_of_others_is_taken_in_without_them_and_each_is_told()
+    {
+        WriteFiles();
+        await using var knowledge = new KnowledgeBase(Open());
+        await knowledge.SyncFolderAsync(Folder.At("docs"), options: new SyncOptions { Labels = Rules });
+        var acme = knowledge.Within(Acme);
+        Folder.Write("mine/acme/house.md", "# House\n\nThe house of Acme has nine floors.\n");
+        Folder.Write("mine/globex/house.md", "# House\n\nThe house of Globex is ours now.\n");
+        Folder.Write("mine/acme/new.md", "# New\n\nThe new gate is green.\n");
+        Folder.Write("mine/foreign.md", "# Foreign\n\nA page for somebody else.\n");
+        var options = new SyncOptions
+        {
+            Labels = [new("foreign.md", new DocumentLabels { Access = DocumentAccess.WholeTenant("globex") })],
+        };
+        var plan = await acme.PlanSyncAsync(Folder.At("mine"), options);
+        Assert.Equal(["acme/new.md"], plan.Added);
+        var report = await acme.SyncFolderAsync(Folder.At("mine"), options: options);
+        Assert.Equal(["acme/new.md"], report.Added);
+        Assert.Equal(["acme/house.md"], report.Changed);
+        Assert.Equal(["foreign.md", "globex/house.md"], report.Refused.Order(StringComparer.Ordinal));
+        Assert.Equal(report.Refused.Order(StringComparer.Ordinal), report.Skipped.Select(skip => skip.Source));
+        Assert.Equal(report.Skipped, plan.Skipped);
+        Assert.Contains("'acme'", report.Skipped[1].Reason);
+        Assert.DoesNotContain("ours", (await knowledge.SearchAsync("house of Globex"))[0].Chunk.Text);
+    }
+
+    [Fact]
     public async Task Changed_labels_are_written_and_labels_that_are_not_given_stay()
     {
         WriteFiles();

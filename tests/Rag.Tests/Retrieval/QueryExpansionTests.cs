@@ -106,6 +106,7 @@ public sealed class QueryExpansionTests : IDisposable
         using var knowledge = new KnowledgeBase(EmbeddedStore.Open(Path.Combine(_folder, "kb.db")));
         await Add(knowledge, "rooms.md", "# Rooms\n\nRoom 204 seats 12 people. Room 205 seats 30 people.");
         var explanation = await knowledge.ExplainAsync("How many people does room 205 seat?");
+        Assert.Contains("room 205", explanation.References);
         Assert.Contains("30", explanation.Answer.Text);
         Assert.Equal(("en", "Quantity"), (explanation.Language, explanation.Kind));
         Assert.Equal(1, explanation.Terms.Values.Sum(), 2);

@@ -120,6 +120,17 @@ public abstract class KnowledgeStoreTests
         await Expect(new StoreFilter(Tags: ["public"]), "docs/sub/b.md", "docs2/c.md");
         await Expect(new StoreFilter(Tags: ["public", "ja"]), "docs/sub/b.md");
         await Expect(new StoreFilter("docs2", ["ja"]));
+        await Expect(new StoreFilter { AnyOf = [new StoreFilter("a.md"), new StoreFilter(Tags: ["ja"])] }, "a.md", "docs/sub/b.md");
+        await Expect(new StoreFilter { AnyOf = [new StoreFilter("a.md"), new StoreFilter()] }, "a.md", "docs/a.md", "docs/sub/b.md",
+            "docs2/c.md");
+        await Expect(new StoreFilter { NoneOf = [new StoreFilter("docs"), new StoreFilter(Tags: ["nobody"])] }, "a.md", "docs2/c.md");
+        await Expect(new StoreFilter { NoneOf = [new StoreFilter()] });
+        await Expect(StoreFilter.Parse("(source:docs or tag:public) and not tag:ja"), "docs/a.md", "docs2/c.md");
+        await Expect(StoreFilter.Parse("tag:ja,nobody"), "docs/sub/b.md");
+
+        // A document that has gone is not brought back by what it is not.
+        await store.DeleteAsync(["a.md"]);
+        await Expect(StoreFilter.Parse("not tag:public"), "docs/a.md");
     }
 
     [Fact]

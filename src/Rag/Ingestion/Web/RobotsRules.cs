@@ -17,7 +17,10 @@ internal sealed class RobotsRules
     internal static RobotsRules AllowAll { get; } = new();
 
     /// <summary>Nothing is allowed: the file may be there, but the server does not give it.</summary>
-    internal static RobotsRules AllowNothing { get; } = new() { _rules = { ("/", false) } };
+    internal static RobotsRules AllowNothing(string trouble) => new() { _rules = { ("/", false) }, Trouble = trouble };
+
+    /// <summary>Why the file could not be read; null where it could, or is not there.</summary>
+    internal string? Trouble { get; private init; }
 
     /// <summary>The time that the host wants between two requests, or null.</summary>
     internal TimeSpan? Delay { get; private set; }

@@ -51,8 +51,11 @@ internal sealed class WebFetcher : IDisposable
             if (!isAllowed(address))
                 throw new WebFetchException(address.ToString(),
                     "it lies on another host than the sitemap; allow that one with WebOptions.Hosts ('--allow-host').");
-            if (_options.ObeysRobots && !(await RobotsAsync(address, cancellationToken).ConfigureAwait(false)).Allows(address))
-                throw new WebFetchException(address.ToString(), "the site's robots.txt does not allow it.");
+            if (_options.ObeysRobots && await RobotsAsync(address, cancellationToken).ConfigureAwait(false) is var robots
+                && !robots.Allows(address))
+                throw new WebFetchException(address.ToString(), robots.Trouble is { } trouble
+                    ? $"the site's robots.txt, which says what may be fetched, cannot be read: {trouble}"
+                    : "the site's robots.txt does not allow it.");
             var reply = await TryAsync(address, validators(Source(address)), maxBytes, cancellationToken).ConfigureAwait(false);
             if (reply.Location is null)
                 return reply with { Redirects = redirects, IsMovedForGood = redirects.Count > 0 && isPermanent };
@@ -220,7 +223,8 @@ internal sealed class WebFetcher : IDisposable
                 if (reply.Location is null)
                 {
                     var rules = reply.Content is not null ? RobotsRules.Parse(reply.Content, _options.UserAgent)
-                        : (int)reply.Status is >= 400 and < 500 and not 429 ? RobotsRules.AllowAll : RobotsRules.AllowNothing;
+                        : (int)reply.Status is >= 400 and < 500 and not 429 ? RobotsRules.AllowAll
+                        : RobotsRules.AllowNothing($"the server answers {(int)reply.Status}.");
                     if (rules.Delay is { } delay)
                         _lanes.GetOrAdd(origin, _ => new Lane(_options)).SlowDown(delay);
                     return rules;
@@ -231,9 +235,9 @@ internal sealed class WebFetcher : IDisposable
 
             return RobotsRules.AllowAll;
         }
-        catch (WebFetchException)
+        catch (WebFetchException error)
         {
-            return RobotsRules.AllowNothing;
+            return RobotsRules.AllowNothing(error.Message);
         }
     }
 
