@@ -23,6 +23,11 @@ internal static class DocumentsCommand
             ShowAsync),
         Export(),
         Import(),
+        ImportCollection(),
+        Backup("backup", "Write snapshots of a Qdrant collection to a folder.", false, (store, folder, cancellationToken)
+            => store.BackUpAsync(folder, cancellationToken)),
+        Backup("restore", "Put what 'documents backup' wrote in place of what is stored.", true, (store, folder, cancellationToken)
+            => store.RestoreAsync(folder, cancellationToken)),
         Subcommand("delete", "Delete documents from the store. A file that stays in the folder comes back with the next 'ingest'.",
             "Documents as 'documents list' names them.", true, DeleteAsync),
         Subcommand("quarantine", "List the files that are not taken in until they change or are released, each with its reason.", null,
@@ -56,6 +61,75 @@ internal static class DocumentsCommand
         var file = new Argument<string>("FILE") { Description = "A file that 'documents export' wrote (- for standard input)." };
         return Complete(new Command("import", "Take in what 'documents export' wrote.") { file }, true,
             parsed => [parsed.GetValue(file)!], ImportAsync);
+    }
+
+    private static Command ImportCollection()
+    {
+        var collection = new Argument<string>("COLLECTION") { Description = "A Qdrant collection that another program wrote." };
+        var server = new Option<string>("--from")
+        {
+            Description = "The gRPC address of its server, such as http://localhost:6334.",
+            HelpName = "URL",
+            Required = true,
+        };
+        var key = new Option<string?>("--from-api-key-env")
+        {
+            Description = "The environment variable that holds that server's API key.",
+            HelpName = "NAME",
+        };
+        var text = Field("--text-field", "the text; needed where the fields are not known, as those of Kernel Memory are");
+        var source = Field("--source-field", "the document's name");
+        var title = Field("--title-field", "the document's title");
+        var ordinal = Field("--ordinal-field", "the number that orders the points of a document");
+        var tags = Field("--tags-field", "a tag or a list of them");
+        var command = new Command("import-collection", "Take in the texts of a Qdrant collection of Kernel Memory or another program.")
+        {
+            collection, server, key, text, source, title, ordinal, tags,
+        };
+        return Complete(command, true, parsed => [parsed.GetValue(collection)!], async (call, cancellationToken) =>
+        {
+            var parsed = call.Parsed;
+            var address = parsed.GetValue(server)!;
+            if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri is not { Scheme: "http" or "https", PathAndQuery: "/" })
+                throw new UsageException(
+                    $"--from '{address}' is not a gRPC address: http or https, a host and a port (by default 6334), and no path");
+            var variable = parsed.GetValue(key);
+            var secret = variable is null ? null : Environment.GetEnvironmentVariable(variable)
+                ?? throw new UsageException($"the environment variable '{variable}' (--from-api-key-env) is not set");
+            if (parsed.GetValue(text) is null
+                && Array.Find([source, title, ordinal, tags], field => parsed.GetValue(field) is not null) is { } given)
+                throw new UsageException($"{given.Name} goes with --text-field");
+            var fields = parsed.GetValue(text) is { } field
+                ? new QdrantPayloadFields(
+                    field, parsed.GetValue(source), parsed.GetValue(title), parsed.GetValue(ordinal), parsed.GetValue(tags))
+                : null;
+            var report = await call.Knowledge.ImportCollectionAsync(
+                new QdrantStoreOptions { Address = uri, ApiKey = secret, Collection = call.Sources[0] }, fields, cancellationToken);
+            foreach (var skipped in report.Skipped)
+                await Console.Error.WriteLineAsync($"kotonoha: '{skipped.Source}' is left out: {UserText.Of(skipped.Reason)}");
+            await Console.Error.WriteLineAsync(
+                $"{report.Documents} documents stored, {report.Chunks} chunks written, {report.SkippedPoints} points without a text");
+            return report.Skipped.Count == 0 ? 0 : 1;
+        });
+
+        static Option<string?> Field(string name, string holds)
+            => new(name) { Description = $"The field with {holds}.", HelpName = "NAME" };
+    }
+
+    private static Command Backup(
+        string name, string description, bool writes, Func<QdrantStore, string, CancellationToken, Task> run)
+    {
+        var folder = new Argument<string>("DIR") { Description = "The folder of the backup." };
+        return Complete(new Command(name, description) { folder }, writes, parsed => [parsed.GetValue(folder)!],
+            async (call, cancellationToken) =>
+            {
+                if (call.Knowledge.Store is not QdrantStore store)
+                    throw new UsageException(
+                        $"'documents {name}' is for Qdrant. The embedded store is one file: copy '{call.Knowledge.Store.Location}' while "
+                        + "nothing writes");
+                await run(store, call.Sources[0], cancellationToken);
+                return 0;
+            });
     }
 
     private static Command Complete(

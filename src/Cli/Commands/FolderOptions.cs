@@ -53,6 +53,31 @@ internal sealed class FolderOptions(bool searches)
         HelpName = "N",
     };
 
+    public Option<string?> QdrantRestUrl { get; } = new("--qdrant-rest-url")
+    {
+        Description = "The server's REST address, for backups (default: the port below that of --qdrant-url).",
+        HelpName = "URL",
+    };
+
+    public Option<string?> QdrantQuantization { get; } = new("--qdrant-quantization")
+    {
+        Description = "Keep dense vectors in fewer bits, too: none, int8, binary or product (default: as the collection is).",
+        HelpName = "KIND",
+    };
+
+    public Option<bool?> QdrantOnDisk { get; } = new("--qdrant-on-disk")
+    {
+        Description = "Read vectors and payloads from the server's disk instead of its memory: true or false (default: as the collection "
+            + "is).",
+        HelpName = "true|false",
+    };
+
+    public Option<string?> QdrantReadConsistency { get; } = new("--qdrant-read-consistency")
+    {
+        Description = "How many copies have to agree on what is read: majority, quorum or all (default: one is believed).",
+        HelpName = "KIND",
+    };
+
     public Option<string?> QdrantKeyVariable { get; } = new("--qdrant-api-key-env")
     {
         Description = "The environment variable that holds the server's API key.",
@@ -117,6 +142,7 @@ internal sealed class FolderOptions(bool searches)
         Store.AcceptOneOf("embedded", "qdrant");
         Option[] options = searches
             ? [Documents, Home, Store, QdrantUrls, QdrantKeyVariable, QdrantShards, QdrantReplicas, QdrantWriteConsistency,
+                 QdrantRestUrl, QdrantQuantization, QdrantOnDisk, QdrantReadConsistency,
                  EmbeddingModel, RerankModel, Threads, Tenant, Groups,
                 RequireScope, AuditLog, AuditKeyVariable, TextRecognition]
             : [Documents, Home, Threads];
@@ -162,8 +188,20 @@ internal sealed class FolderOptions(bool searches)
             QdrantShards = Cluster(parsed, QdrantShards),
             QdrantReplicas = Cluster(parsed, QdrantReplicas),
             QdrantWriteConsistency = Cluster(parsed, QdrantWriteConsistency),
+            QdrantRestUrl = parsed.GetValue(QdrantRestUrl) is not { } rest ? null
+                : OnServer(parsed, QdrantRestUrl, Uri.TryCreate(rest, UriKind.Absolute, out var at) && at is { Scheme: "http" or "https" }
+                    ? at : throw new UsageException($"--qdrant-rest-url '{rest}' is not an address: http or https, a host and a port")),
+            QdrantQuantization = Named<QdrantQuantization>(parsed, QdrantQuantization),
+            QdrantOnDisk = parsed.GetValue(QdrantOnDisk) is { } onDisk ? OnServer(parsed, QdrantOnDisk, onDisk) : null,
+            QdrantReadConsistency = Named<QdrantReadConsistency>(parsed, QdrantReadConsistency),
         };
     }
+
+    private T? Named<T>(ParseResult parsed, Option<string?> option)
+        where T : struct, Enum
+        => parsed.GetValue(option) is not { } name ? null
+            : OnServer(parsed, option, Enum.TryParse<T>(name, ignoreCase: true, out var value) ? value
+                : throw new UsageException($"{option.Name} '{name}': {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}"));
 
     private int? Cluster(ParseResult parsed, Option<int?> option) => parsed.GetValue(option) switch
     {
@@ -172,6 +210,10 @@ internal sealed class FolderOptions(bool searches)
         var value when parsed.GetValue(QdrantUrls) is { Length: > 0 } => value,
         _ => throw new UsageException($"{option.Name} goes with --qdrant-url"),
     };
+
+    private T OnServer<T>(ParseResult parsed, Option option, T value)
+        => parsed.GetValue(QdrantUrls) is { Length: > 0 } || parsed.GetValue(Store) == "qdrant" ? value
+            : throw new UsageException($"{option.Name} goes with --qdrant-url or --store qdrant");
 }
 
 /// <summary>What the folder options said.</summary>
@@ -216,4 +258,16 @@ internal sealed record FolderSettings(
 
     /// <summary>How many copies confirm a write, or null for the server's choice.</summary>
     public int? QdrantWriteConsistency { get; init; }
+
+    /// <summary>The server's REST address, or null for the port below.</summary>
+    public Uri? QdrantRestUrl { get; init; }
+
+    /// <summary>How vectors are also kept in fewer bits, or null for what the collection has.</summary>
+    public QdrantQuantization? QdrantQuantization { get; init; }
+
+    /// <summary>Whether vectors and payloads are read from disk, or null for what the collection has.</summary>
+    public bool? QdrantOnDisk { get; init; }
+
+    /// <summary>How many copies have to agree on what is read, or null for the server's choice.</summary>
+    public QdrantReadConsistency? QdrantReadConsistency { get; init; }
 }

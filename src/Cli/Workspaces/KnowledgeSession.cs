@@ -113,7 +113,12 @@ internal sealed class KnowledgeSession : IAsyncDisposable
             if (settings.QdrantUrls.Count == 0)
                 server = await StartServerAsync(workspace, cancellationToken);
             Uri[] nodes = server is null ? [.. settings.QdrantUrls.Select(url => new Uri(url))] : [server.Address];
-            var store = new QdrantStore(StoreOptions(settings, nodes, workspace.Collection + suffix), new WarningLogger<QdrantStore>());
+            var store = new QdrantStore(
+                StoreOptions(settings, nodes, workspace.Collection + suffix) with
+                {
+                    RestAddress = server?.RestAddress ?? settings.QdrantRestUrl,
+                },
+                new WarningLogger<QdrantStore>());
             return new KnowledgeSession(new KnowledgeBase(store, embedder, options), settings.Scope, audit, server, encoder, reranker)
             {
                 Search = options.Search,
@@ -145,6 +150,9 @@ internal sealed class KnowledgeSession : IAsyncDisposable
                 ShardNumber = settings.QdrantShards,
                 ReplicationFactor = settings.QdrantReplicas,
                 WriteConsistencyFactor = settings.QdrantWriteConsistency,
+                Quantization = settings.QdrantQuantization,
+                OnDisk = settings.QdrantOnDisk,
+                ReadConsistency = settings.QdrantReadConsistency,
             };
 
     public async ValueTask DisposeAsync()

@@ -45,8 +45,9 @@ public sealed class ImportException : KotonohaException
 
 /// <summary>
 /// Chunks as lines of JSON: <c>source</c>, <c>hash</c>, <c>version</c>, <c>bytes</c>, <c>title</c>, <c>tags</c>, <c>access</c>, <c>etag</c>
-/// and <c>modified</c> of the document; <c>id</c>, <c>ordinal</c>, <c>start</c>, <c>end</c>, <c>page</c>, <c>heading</c> and <c>text</c> of
-/// the chunk; <c>vector</c> where asked for. A document without chunks has one line without the chunk's fields.
+/// and <c>modified</c> of the document; <c>id</c>, <c>ordinal</c>, <c>start</c>, <c>end</c>, <c>page</c>, <c>heading</c>,
+/// <c>table_header</c> and <c>text</c> of the chunk; <c>vector</c> where asked for. A document without chunks has one line without the
+/// chunk's fields.
 /// </summary>
 internal static class ExportLine
 {
@@ -80,6 +81,8 @@ internal static class ExportLine
                 if (chunk.Page is { } page)
                     json.WriteNumber("page", page);
                 json.WriteString("heading", chunk.Heading);
+                if (chunk.TableHeader is not null)
+                    json.WriteString("table_header", chunk.TableHeader);
                 json.WriteString("text", chunk.Text);
             }
 
@@ -124,7 +127,7 @@ internal static class ExportLine
             var chunk = new Chunk(
                 Guid.Parse(id.GetString()!).ToString(), record.Source, root.GetProperty("ordinal").GetInt32(),
                 root.GetProperty("start").GetInt32(), root.GetProperty("end").GetInt32(), Needed("text"), Optional("heading"),
-                root.TryGetProperty("page", out var page) ? page.GetInt32() : null, record.Title);
+                root.TryGetProperty("page", out var page) ? page.GetInt32() : null, record.Title, Optional("table_header"));
             if (chunk.Ordinal < 0 || chunk.Start < 0 || chunk.End - chunk.Start != chunk.Text.Length || chunk.Page is < 1)
                 throw new FormatException("'ordinal', 'start', 'end', 'page' and the length of 'text' do not go together.");
             return (record, chunk);

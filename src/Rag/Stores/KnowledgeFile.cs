@@ -11,7 +11,7 @@ namespace Kotonoha.Rag.Stores;
 /// </summary>
 internal sealed class KnowledgeFile : IDisposable
 {
-    private const string ChunkColumns = "id, source, ordinal, first, past, heading, page, title, text";
+    private const string ChunkColumns = "id, source, ordinal, first, past, heading, page, title, text, table_header";
 
     private const string Tables =
         """
@@ -28,7 +28,7 @@ internal sealed class KnowledgeFile : IDisposable
         CREATE TABLE IF NOT EXISTS chunks (
             number INTEGER PRIMARY KEY, generation INTEGER NOT NULL, id TEXT NOT NULL, source TEXT NOT NULL, ordinal INTEGER NOT NULL,
             first INTEGER NOT NULL, past INTEGER NOT NULL, page INTEGER, term_numbers BLOB NOT NULL, term_counts BLOB NOT NULL,
-            dense BLOB NOT NULL, heading TEXT, title TEXT, text TEXT NOT NULL);
+            dense BLOB NOT NULL, heading TEXT, title TEXT, text TEXT NOT NULL, table_header TEXT);
         CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_id ON chunks (generation, id);
         CREATE UNIQUE INDEX IF NOT EXISTS chunks_by_source ON chunks (generation, source, ordinal);
         INSERT OR IGNORE INTO meta VALUES ('generation', '1');
@@ -235,7 +235,8 @@ internal sealed class KnowledgeFile : IDisposable
         using var chunkCommand = Insert(
             "chunks",
             generation,
-            ["id", "source", "ordinal", "first", "past", "page", "term_numbers", "term_counts", "dense", "heading", "title", "text"],
+            ["id", "source", "ordinal", "first", "past", "page", "term_numbers", "term_counts", "dense", "heading", "title", "text",
+                "table_header"],
             "number");
         using var documentCommand = Insert(
             "documents",
@@ -262,7 +263,8 @@ internal sealed class KnowledgeFile : IDisposable
                     SqliteFile.Bytes<float>(unit[i][j]),
                     chunk.Heading,
                     chunk.Title,
-                    chunk.Text);
+                    chunk.Text,
+                    chunk.TableHeader);
             }
 
             var record = documents[i].Record;
@@ -334,11 +336,13 @@ internal sealed class KnowledgeFile : IDisposable
     private static void AddColumns(SqliteFile file)
     {
         using var transaction = file.Begin();
-        foreach (var column in (string[])["access", "etag", "modified"])
+        foreach (var (table, column) in ((string, string)[])
+            [("documents", "access"), ("documents", "etag"), ("documents", "modified"), ("chunks", "table_header")])
         {
-            using var check = file.Command("SELECT count(*) FROM pragma_table_info('documents') WHERE name = $name", ("$name", column));
+            using var check = file.Command(
+                "SELECT count(*) FROM pragma_table_info($table) WHERE name = $name", ("$table", table), ("$name", column));
             if ((long)check.ExecuteScalar()! == 0)
-                file.Execute($"ALTER TABLE documents ADD COLUMN {column} TEXT");
+                file.Execute($"ALTER TABLE {table} ADD COLUMN {column} TEXT");
         }
 
         transaction.Commit();
@@ -385,7 +389,8 @@ internal sealed class KnowledgeFile : IDisposable
         reader.GetString(8),
         Text(reader, 5),
         reader.IsDBNull(6) ? null : reader.GetInt32(6),
-        Text(reader, 7));
+        Text(reader, 7),
+        Text(reader, 9));
 
     private static string? Text(SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
 }

@@ -79,6 +79,7 @@ internal static class QdrantPoints
                 ["page"] = chunk.Page is { } page ? page : Null(),
                 ["heading"] = OrNull(chunk.Heading),
                 ["title"] = OrNull(chunk.Title),
+                ["table_header"] = OrNull(chunk.TableHeader),
                 ["text"] = chunk.Text,
             },
         };
@@ -196,7 +197,8 @@ internal static class QdrantPoints
                 text,
                 Text(payload, "heading"),
                 (int?)Number(payload, "page"),
-                Text(payload, "title"))
+                Text(payload, "title"),
+                Text(payload, "table_header"))
             : null;
     }
 
