@@ -25,8 +25,8 @@ public sealed record PassagesFound(IReadOnlyList<SearchHit> Hits) : AnswerUpdate
 public sealed record SentenceVerified(string Text, IReadOnlyList<Citation> Citations) : AnswerUpdate;
 
 /// <summary>
-/// All sentences so far are taken back, since the model in the end said that the passages hold no answer, or a document has changed
-/// meanwhile. What stands instead follows.
+/// All sentences so far are taken back, since the model in the end said that the passages hold no answer, a document has changed
+/// meanwhile, or they turned out to be reasoning. What stands instead follows.
 /// </summary>
 public sealed record SentencesWithdrawn : AnswerUpdate;
 
