@@ -25,8 +25,8 @@ public sealed record PassagesFound(IReadOnlyList<SearchHit> Hits) : AnswerUpdate
 public sealed record SentenceVerified(string Text, IReadOnlyList<Citation> Citations) : AnswerUpdate;
 
 /// <summary>
-/// All sentences so far are taken back, since the model in the end said that the passages hold no answer, or a document has changed
-/// meanwhile. What stands instead follows.
+/// All sentences so far are taken back, since the model in the end said that the passages hold no answer, a document has changed
+/// meanwhile, or they turned out to be reasoning. What stands instead follows.
 /// </summary>
 public sealed record SentencesWithdrawn : AnswerUpdate;
 
@@ -57,21 +57,35 @@ internal sealed class AnswerStream(ChannelWriter<AnswerUpdate> updates)
     {
         var parts = new List<ChatResponseUpdate>();
         var text = new StringBuilder();
+        var before = "";
         int checkedLength = 0;
+        bool isAnswer = false;
         await foreach (var part in chat.GetStreamingResponseAsync(
             ModelWriter.Messages(prompt), ModelWriter.Options(options), cancellationToken).ConfigureAwait(false))
         {
             parts.Add(part);
             text.Append(part.Text);
             var soFar = ModelWriter.WithoutReasoning(text.ToString());
-            int length = ModelWriter.FinalLength(soFar);
-            if (length <= checkedLength)
+            if (!soFar.StartsWith(before, StringComparison.Ordinal))
+            {
+                // What came before was reasoning that the prompt had opened.
+                Settle([]);
+                checkedLength = 0;
+            }
+
+            before = soFar;
+            int final = ModelWriter.FinalLength(soFar);
+
+            // What cites nothing may turn out to be such reasoning, unless its end has been seen.
+            isAnswer |= soFar.Length < text.Length || part.Contents.Any(content => content is TextReasoningContent)
+                || ModelWriter.Cites(soFar[..final]);
+            if (final <= checkedLength || !isAnswer)
                 continue;
-            checkedLength = length;
-            Tell(await verify(ModelWriter.Draft(soFar[..length], prompt, options)).ConfigureAwait(false));
+            checkedLength = final;
+            Tell(await verify(ModelWriter.Draft(soFar[..final], prompt, options)).ConfigureAwait(false));
         }
 
-        return ModelWriter.Draft(parts.ToChatResponse().Text, prompt, options);
+        return ModelWriter.Draft(ModelWriter.WithoutReasoning(parts.ToChatResponse().Text), prompt, options);
     }
 
     /// <summary>What the answer consists of, so far as it is decided: tells the rest of it.</summary>

@@ -46,7 +46,7 @@ internal static partial class ModelWriter
         IChatClient chat, ModelPrompt prompt, AskOptions options, CancellationToken cancellationToken)
     {
         var response = await chat.GetResponseAsync(Messages(prompt), Options(options), cancellationToken).ConfigureAwait(false);
-        return Draft(response.Text, prompt, options);
+        return Draft(WithoutReasoning(response.Text), prompt, options);
     }
 
     internal static ChatMessage[] Messages(ModelPrompt prompt)
@@ -54,10 +54,10 @@ internal static partial class ModelWriter
 
     internal static ChatOptions Options(AskOptions options) => new() { MaxOutputTokens = options.MaxOutputTokens, Temperature = 0 };
 
+    /// <summary>A draft of what a model wrote, without its reasoning.</summary>
     internal static ModelDraft Draft(string text, ModelPrompt prompt, AskOptions options)
     {
         bool isShort = options.Writing == WritingStyle.ShortText;
-        text = WithoutReasoning(text);
         return new ModelDraft(text, prompt.Passages, isShort, !isShort && text.Contains(Refusal, StringComparison.OrdinalIgnoreCase));
     }
 
@@ -85,13 +85,16 @@ internal static partial class ModelWriter
         return answers ? kept : [];
     }
 
+    /// <summary>Whether a text cites a passage by its number.</summary>
+    internal static bool Cites(string text) => Mark().IsMatch(text);
+
     /// <summary>The sentences of a text that a passage states, the one that is named first of all; and how many sentences there
     /// are.</summary>
     internal static (List<SupportedSentence> Kept, int Sentences) Supported(
         Question question, string text, IReadOnlyList<Passage> passages, Action<SupportCheck>? supported = null)
     {
         var kept = new List<SupportedSentence>();
-        var sentences = Sentences(WithoutReasoning(text));
+        var sentences = Sentences(text);
         foreach (var (sentence, marks) in sentences)
         {
             var check = new SupportCheck(sentence, question);

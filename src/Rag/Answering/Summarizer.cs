@@ -133,7 +133,7 @@ internal sealed class Summarizer
             ModelWriter.Messages(prompt), new ChatOptions { MaxOutputTokens = _options.MaxOutputTokens, Temperature = 0 },
                 cancellationToken)
             .ConfigureAwait(false);
-        var (kept, all) = ModelWriter.Supported(_asked, response.Text, prompt.Passages);
+        var (kept, all) = ModelWriter.Supported(_asked, ModelWriter.WithoutReasoning(response.Text), prompt.Passages);
         Unsupported += all - kept.Count;
         return [.. kept.DistinctBy(sentence => sentence.Text).Take(_options.MaxSentences).Select(sentence =>
             new Note(sentence.Passage, sentence.Spans, sentence.Text, TermKeys.Of(sentence.Text), false))];

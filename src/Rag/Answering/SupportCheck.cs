@@ -111,7 +111,6 @@ internal sealed partial class SupportCheck
             main = at;
         }
 
-
         return [.. places.Select(place => passage.Sentences[place].Span)];
     }
 

@@ -98,6 +98,33 @@ public sealed class StreamingTests : IAsyncLifetime, IDisposable
         Assert.False(await updates.MoveNextAsync());
     }
 
+    [Theory]
+    [InlineData("Snapshots are kept for 14 days. They are taken every night at 02:00, I see. So that is it.\n</think>\n"
+        + "Snapshots are kept for 14 days [1]. More will never come.", 0)]
+    [InlineData("Snapshots are taken every night at 02:00 [1]. So that is it, and the rest of this does not matter at all.\n</think>\n"
+        + "Snapshots are kept for 14 days [1]. More will never come.", 1)]
+    public async Task Reasoning_that_the_prompt_opened_is_not_told_and_does_not_hold_up_the_answer(string reply, int withdrawn)
+    {
+        const string Question = "How long are snapshots kept?";
+        var chat = new PiecewiseChatClient(reply, 4) { StopsAt = "come" };
+        var updates = new List<AnswerUpdate>();
+        await foreach (var update in _knowledge.AskStreamingAsync(Question, chat))
+        {
+            updates.Add(update);
+
+            // The answer comes while the model still writes.
+            if (update is SentenceVerified { Text: "Snapshots are kept for 14 days. [1]" })
+            {
+                await chat.Reached.Task;
+                chat.Continue.SetResult();
+            }
+        }
+
+        Assert.Equal(["Snapshots are kept for 14 days. [1]"], Sentences(updates));
+        Assert.Equal(withdrawn, updates.Count(update => update is SentencesWithdrawn));
+        AssertSame(await _knowledge.AskAsync(Question, new PiecewiseChatClient(reply, 4)), updates);
+    }
+
     [Fact]
     public async Task What_the_model_takes_back_is_withdrawn()
     {

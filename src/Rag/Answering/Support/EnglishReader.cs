@@ -5,7 +5,7 @@ namespace Kotonoha.Rag.Answering.Support;
 /// its words. A rough reading that needs no dictionary of verbs; where it is unsure, sentences come out as longer statements, which support
 /// less.
 /// </summary>
-internal sealed class EnglishReader
+internal sealed partial class EnglishReader
 {
     private static readonly HashSet<string> IrregularVerbs =
     [
@@ -33,6 +33,8 @@ internal sealed class EnglishReader
             + "sung sunk swept sworn taken taught thought thrown told torn understood withdrawn woken won worn wound written "
             + "done cast").Split(' '),
     ];
+
+    private static readonly HashSet<string> SamePast = [.. "cost cut hit let put read set shut spread".Split(' ')];
 
     private static readonly HashSet<string> Be = [.. "is are was were be been being am".Split(' ')];
 
@@ -101,6 +103,17 @@ internal sealed class EnglishReader
             if (current is { IsImperative: true })
                 part.GoOnImperative();
             var made = Make(part);
+            // "The delay is due to fog."
+            if (part.Opener == EnglishRole.Cause && current is { IsCopular: true } && current.Items.TrueForAll(item => item.IsSubject))
+            {
+                foreach (var item in made.Items.TakeWhile(item => item.Marker.Length == 0))
+                    item.Marker = "because";
+                foreach (var item in made.Items)
+                    item.IsSubject = false;
+                Join(current, made, isApposition: false);
+                continue;
+            }
+
             if (part.Opener is EnglishRole.Condition or EnglishRole.Exception or EnglishRole.Relative or EnglishRole.Cause)
             {
                 AddSubordinate(part, made, current);
@@ -145,6 +158,9 @@ internal sealed class EnglishReader
                 if (part.Shape == Shape.Verb && current is not null)
                 {
                     TakeSubject(made, current);
+
+                    if (!made.HasTense && current.HasTense)
+                        (made.HasTense, made.IsPast, made.IsPerfect) = (true, current.IsPast, current.IsPerfect);
 
                     // "was drawn up by … and signed off by …"
                     if (current.PassiveVerb is not null && made.PassiveVerb is null && part.BeginsWithParticiple)
@@ -212,6 +228,8 @@ internal sealed class EnglishReader
         statement.IsSubjectElsewhere = made.IsSubjectElsewhere && statement.Items.TrueForAll(item => !item.IsSubject);
         statement.HasPredicate |= made.HasPredicate;
         statement.IsPast |= made.IsPast;
+        statement.HasTense |= made.HasTense;
+        statement.IsPerfect |= made.IsPerfect;
         statement.IsObjectElsewhere |= made.IsObjectElsewhere;
         statement.PointsBack |= made.PointsBack;
         statement.Items.AddRange(made.Items);
@@ -267,7 +285,19 @@ internal sealed class EnglishReader
             if (parts[i].CutBehindException() is { } rest)
                 parts.Insert(i + 1, rest);
             else if (i == 0 && parts[0].GivesReason)
-                (parts[0] = new Part(EnglishRole.Cause, "as", false) { Tokens = [.. parts[0].Tokens.Skip(1)], AddsCause = true }).Find();
+                (parts[0] = new Part(EnglishRole.Cause, "as", false)
+                {
+                    Tokens = [.. parts[0].Tokens.Skip(1)],
+                    Adds = Operators.Cause,
+                }).Find();
+            else if (parts[i].IsProviso)
+                parts[i] = new Part(EnglishRole.Condition, "if", true) { Tokens = parts[i].Tokens, Adds = Operators.Condition };
+            else if (i > 0 && parts[i - 1].Verb >= 0 && parts[i].DeniesPredicate)
+                (parts[i] = new Part(EnglishRole.Joiner, "but", parts[i].IsAfterMark)
+                {
+                    Tokens = [new EnglishToken("not", "not", EnglishRole.Auxiliary) { Operators = Operators.Negation },
+                        .. parts[i].Tokens.Skip(1)],
+                }).Find();
         }
 
         return parts;
@@ -275,9 +305,13 @@ internal sealed class EnglishReader
 
     private static Statement Make(Part part)
     {
-        var statement = new Statement { HasPredicate = part.Verb >= 0, IsImperative = part.IsImperative };
-        if (part.AddsCause)
-            statement.Operators |= Operators.Cause;
+        var statement = new Statement
+        {
+            HasPredicate = part.Verb >= 0,
+            IsImperative = part.IsImperative,
+            Operators = part.Adds,
+        };
+        Item? counter = null;
         var marker = "";
         int inPhrase = 0;
         bool pronounIsSubject = false;
@@ -285,6 +319,8 @@ internal sealed class EnglishReader
         {
             var token = part.Tokens[i];
             statement.Operators |= token.Operators;
+            if (!part.IsCounted(i))
+                counter = null;
             switch (token.Role)
             {
                 case EnglishRole.Preposition:
@@ -310,13 +346,20 @@ internal sealed class EnglishReader
                     statement.PointsBack |= Possessives.Contains(token.Low);
                     break;
                 case EnglishRole.Number:
-                    statement.Items.Add(new Item(token.Text, ItemKind.Number, marker, token.IsTime)
+                    // "12 of the 40 guests", "of 40 guests, 12": a whole, of which the rest says something of a part.
+                    if (marker == "of" && (statement.Items.Count == 0 ? part.BeginsWithPhrase
+                        : statement.Items[^1].Quantity is { Dimension: "" or "person" or "percent" }))
+                        marker = "out of";
+                    counter = new Item(token.Text, ItemKind.Number, marker, token.IsTime)
                     {
                         Quantity = token.Quantity,
-                        IsSubject = i < part.Verb && !token.IsTime && statement.Subject.Any(),
-                    });
+                        IsSubject = i < part.Verb && (token.IsCompound || (!token.IsTime && statement.Subject.Any())),
+                        IsAdnominal = token.IsCompound,
+                    };
+                    statement.Items.Add(counter);
                     // "with one month's notice": the noun stands under the same preposition.
-                    if (token.IsTime && !token.Text.EndsWith('\'') && !token.Text.EndsWith("'s", StringComparison.Ordinal))
+                    if (token is { IsTime: true, IsCompound: false } && !token.Text.EndsWith('\'')
+                        && !token.Text.EndsWith("'s", StringComparison.Ordinal))
                         marker = "";
                     break;
                 case EnglishRole.Word or EnglishRole.Name:
@@ -328,7 +371,11 @@ internal sealed class EnglishReader
                         token.Role == EnglishRole.Name ? token.Low
                             : Forbidden.Contains(token.Low) ? EnglishKeys.Of("allow")
                             : EnglishKeys.Of(token.Low),
-                        token.Role == EnglishRole.Name ? ItemKind.Name : ItemKind.Word, marker, token.IsTime);
+                        token.Role == EnglishRole.Name ? ItemKind.Name : ItemKind.Word, marker, token.IsTime)
+                    {
+                        IsPastForm = token.Role == EnglishRole.Word && IsPastForm(token.Low),
+                    };
+                    item.CountedBy = counter;
                     statement.Items.Add(item);
                     item.IsSubject = part.Verb >= 0 && i < part.Verb && (marker is "" or "of" || !part.BeginsWithPhrase);
                     inPhrase++;
@@ -344,183 +391,15 @@ internal sealed class EnglishReader
                 item.IsSubject = true;
         statement.IsSubjectElsewhere = part.Shape == Shape.Verb
             || (pronounIsSubject && !statement.Subject.Any(item => item.Marker.Length == 0));
-        statement.IsPast = part.Verb >= 0 && IsPast(part.Tokens[part.Verb].Low);
+        statement.IsPast = part.Verb >= 0 && part.IsPast;
+        statement.HasTense = part.Verb >= 0 && part.HasTense;
+        statement.IsPerfect = part.Verb >= 0 && part.Tokens[part.Verb].Low is "has" or "have" or "hasn't" or "haven't";
         statement.IsCopular = part.Verb >= 0 && Be.Contains(part.Tokens[part.Verb].Low) && statement.PassiveVerb is null;
         return statement;
     }
 
-    private static bool IsPast(string verb)
-        => verb is "was" or "were" or "had" or "did" || verb.EndsWith("ed", StringComparison.Ordinal)
+    private static bool IsPastForm(string verb)
+        => (verb.EndsWith("ed", StringComparison.Ordinal)
+            && (verb is "agreed" or "freed" || !verb.EndsWith("eed", StringComparison.Ordinal)))
             || (EnglishStemmer.Irregular.TryGetValue(verb, out var root) && root != verb && !verb.EndsWith('s'));
-
-    /// <summary>A stretch of a sentence between marks and joining words.</summary>
-    private sealed class Part(EnglishRole opener, string openerText, bool isAfterMark)
-    {
-        internal EnglishRole Opener => opener;
-
-        internal string OpenerText => openerText;
-
-        internal bool IsAfterMark => isAfterMark;
-
-        internal List<EnglishToken> Tokens { get; init; } = [];
-
-        /// <summary>Where its predicate begins, or -1.</summary>
-        internal int Verb { get; private set; } = -1;
-
-        internal bool IsImperative { get; private set; }
-
-        internal bool AddsCause { get; init; }
-
-        internal bool IsAlternative => opener == EnglishRole.Joiner && Tokens[0].Operators.HasFlag(Operators.Alternative);
-
-        /// <summary>"As the lift was broken, …".</summary>
-        internal bool GivesReason => opener == EnglishRole.Mark && Tokens[0].Low is "as" or "since" && Verb > 1;
-
-        /// <summary>The words of an exception end where the predicate of what they are taken from begins.</summary>
-        internal Part? CutBehindException()
-        {
-            if (opener != EnglishRole.Exception || Verb <= 1 || openerText is "except if" or "except when" or "except that")
-                return null;
-            var rest = new Part(EnglishRole.Mark, "", false) { Tokens = Tokens[Verb..] };
-            Tokens.RemoveRange(Verb, Tokens.Count - Verb);
-            Find();
-            return rest;
-        }
-
-        /// <summary>Whether an article says for what an amount is: "two dollars a litre", "once each week".</summary>
-        internal bool IsRate(int at)
-            => Tokens[at].Low is "a" or "an" or "each" or "every" && at > 0 && at + 1 < Tokens.Count
-                && Tokens[at + 1].Role == EnglishRole.Word
-                && (Tokens[at - 1].Quantity is not null || Tokens[at - 1].Low is "times" or "once" or "twice");
-
-        /// <summary>
-        /// Whether what is said behind a word is only planned, wanted, tried or said: "plans to buy", "proposed moving", "says that".
-        /// </summary>
-        internal bool Governs(int at)
-        {
-            if (at + 2 >= Tokens.Count || at < Verb - 1)
-                return false;
-            var (next, behind) = (Tokens[at + 1], Tokens[at + 2]);
-            return (next.Low == "to" && behind is { Role: EnglishRole.Word, IsTime: false } && char.IsLower(behind.Text[0]))
-                || (next.Low == "to" && behind.Low is "be" or "have")
-                || (next.Low == "that" && Tokens[at].Role == EnglishRole.Word && at >= Verb
-                    && Tokens.FindIndex(at + 2, token => token.Role == EnglishRole.Auxiliary) > 0)
-                || (at == Verb && next is { Role: EnglishRole.Word } && next.Low.EndsWith("ing", StringComparison.Ordinal)
-                    && behind.Role is EnglishRole.Determiner or EnglishRole.Name or EnglishRole.Number or EnglishRole.Preposition);
-        }
-
-        internal bool BeginsWithParticiple => Verb >= 0 && Tokens[Verb] is { Role: EnglishRole.Word } verb
-            && (verb.Low.EndsWith("ed", StringComparison.Ordinal) || IrregularParticiples.Contains(verb.Low));
-
-        internal Shape Shape { get; private set; }
-
-        internal bool BeginsWithPhrase { get; private set; }
-
-        internal void Find()
-        {
-            Verb = -1;
-            int first = Tokens.FindIndex(token => token.Role is not (EnglishRole.Skipped or EnglishRole.Particle or EnglishRole.Condition
-                or EnglishRole.Exception or EnglishRole.Cause or EnglishRole.Joiner));
-            if (first < 0)
-                return;
-            BeginsWithPhrase = Tokens[first].Role == EnglishRole.Preposition;
-            // "Keep the tablets below 25 °C", "Do not take …": no noun stands before an article.
-            IsImperative = openerText.Length == 0 && Tokens[first].Text is [>= 'A' and <= 'Z', ..] && first + 1 < Tokens.Count
-                && ((Tokens[first].Role == EnglishRole.Word && (Tokens[first + 1] is { Role: EnglishRole.Determiner or EnglishRole.Pronoun }
-                    || Tokens[first + 1].Quantity is { Dimension.Length: > 0, IsTime: false }))
-                || (Tokens[first].Low == "do" && Tokens[first + 1].Low == "not"));
-            if (IsImperative)
-                Verb = first;
-            for (int i = first; i < Tokens.Count && Verb < 0; i++)
-                if (IsVerb(i, first))
-                    Verb = i;
-
-            // "Bookings cancelled by us are refunded": a participle that another predicate follows belongs to the noun before it.
-            if (Verb > first && Tokens[Verb].Role == EnglishRole.Word && (Tokens[Verb].Low.EndsWith("ed", StringComparison.Ordinal)
-                || IrregularParticiples.Contains(Tokens[Verb].Low))
-                && Tokens.FindIndex(Verb + 1, token => token.Role == EnglishRole.Auxiliary) is > 0 and var finite
-                && !Tokens.Skip(Verb + 1).Take(finite - Verb - 1).Any(token => token.Low == "that"))
-                Verb = finite;
-
-            // "Bread sold by the abbey bears a cross": so does one with a preposition behind it that another verb follows.
-            else if (Verb > first && Verb + 1 < Tokens.Count && BeginsWithParticiple
-                && Tokens[Verb + 1].Role == EnglishRole.Preposition
-                && Enumerable.Range(Verb + 2, Math.Max(0, Tokens.Count - Verb - 2)).FirstOrDefault(i => IsVerb(i, first))
-                    is > 0 and var later)
-                Verb = later;
-            // "…, comes with 15 GB": where nothing else is the predicate, the word that opens the part is.
-            if (Verb < 0 && openerText.Length > 0 && opener != EnglishRole.Relative && first + 1 < Tokens.Count
-                && Tokens[first] is { Role: EnglishRole.Word, Low: [.., not ('s' or 'u' or 'i'), 's'] }
-                && Tokens[first + 1].Role == EnglishRole.Preposition)
-                Verb = first;
-            int noun = Tokens.FindIndex(token => token.Role is EnglishRole.Word or EnglishRole.Name);
-            int other =
-                Tokens.FindIndex(token => token.Role == EnglishRole.Number || (token.Role == EnglishRole.Preposition && token.Low != "of"));
-            Shape = Verb == first ? Shape.Verb
-                : Verb > first ? Shape.Clause
-                : BeginsWithPhrase || noun < 0 || (other >= 0 && other < noun) || Tokens[first].IsTime ? Shape.Phrase
-                : other > noun ? Shape.Elliptic
-                : Shape.Nouns;
-        }
-
-        /// <summary>"… and soften them": a further instruction, where it may be one.</summary>
-        internal void GoOnImperative()
-        {
-            int first = Tokens.FindIndex(token => token.Role is not (EnglishRole.Skipped or EnglishRole.Joiner));
-            if (first >= 0 && first + 1 < Tokens.Count && Tokens[first] is { Role: EnglishRole.Word } token && char.IsLower(token.Text[0])
-                && Tokens[first + 1].Role is EnglishRole.Determiner or EnglishRole.Pronoun or EnglishRole.Number or EnglishRole.Particle)
-                (Verb, Shape, IsImperative) = (first, Shape.Verb, true);
-        }
-
-        internal bool IsParticiple(int at)
-        {
-            var low = Tokens[at].Low;
-            if (!(low.EndsWith("ed", StringComparison.Ordinal) || IrregularParticiples.Contains(low) || Forbidden.Contains(low)))
-                return false;
-            int before = at - 1;
-            while (before >= 0 && (Tokens[before].Role is EnglishRole.Skipped
-                || (Tokens[before].Role == EnglishRole.Auxiliary && Tokens[before].Operators == Operators.Negation)
-                || (Tokens[before].Role == EnglishRole.Word && Tokens[before].Low.EndsWith("ly", StringComparison.Ordinal))))
-                before--;
-            return before >= 0 && (Be.Contains(Tokens[before].Low) || Tokens[before].Low.EndsWith(" be", StringComparison.Ordinal));
-        }
-
-        private bool IsVerb(int at, int first)
-        {
-            var token = Tokens[at];
-            if (token.Role == EnglishRole.Auxiliary)
-                return true;
-            if (token.Role != EnglishRole.Word || !char.IsLower(token.Text[0]))
-                return false;
-            var before = at > first ? Tokens[at - 1] : null;
-            bool nounBefore = before
-                is { Role: EnglishRole.Word or EnglishRole.Name or EnglishRole.Number or EnglishRole.Pronoun or EnglishRole.Skipped };
-            bool begins = before is null && (opener is EnglishRole.Joiner or EnglishRole.Relative or EnglishRole.Mark)
-                && openerText.Length > 0;
-            if (!nounBefore && !begins)
-                return false;
-            if (before is { Role: EnglishRole.Pronoun } && SubjectPronouns.Contains(before.Low)
-                && (VerbsLikeAdverbs.Contains(token.Low) || !token.Low.EndsWith("ly", StringComparison.Ordinal)))
-                return true;
-            var behind = at + 1 < Tokens.Count ? Tokens[at + 1].Role : EnglishRole.Mark;
-            if (IrregularVerbs.Contains(token.Low) || (token.Low.Length > 4 && token.Low.EndsWith("ed", StringComparison.Ordinal)))
-                return behind != EnglishRole.Auxiliary && (nounBefore || behind != EnglishRole.Word || IrregularVerbs.Contains(token.Low));
-            var next = at + 1 < Tokens.Count ? Tokens[at + 1] : null;
-            bool objectNext = next is
-            {
-                Role: EnglishRole.Determiner or EnglishRole.Number or EnglishRole.Pronoun or EnglishRole.Name or EnglishRole.Particle
-                    or EnglishRole.Preposition or EnglishRole.Skipped
-            } || (next is null && nounBefore && before!.Role is EnglishRole.Name or EnglishRole.Pronoun);
-            if (!objectNext)
-                return false;
-            if (token.Low is [.., not ('s' or 'u' or 'i'), 's'])
-                return before is null
-                    ? next!.Role != EnglishRole.Preposition
-                    : !before.Low.EndsWith('s') || before.Role != EnglishRole.Word;
-
-            // "Crews practise on the course": a plural, then a word that something follows.
-            return before is { Role: EnglishRole.Word } && before.Low is [.., not 's', 's'] && next!.Low != "of"
-                && !token.Low.EndsWith("ly", StringComparison.Ordinal) && !token.IsTime;
-        }
-    }
 }

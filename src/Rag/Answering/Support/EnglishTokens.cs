@@ -32,64 +32,53 @@ internal sealed record EnglishToken(string Text, string Low, EnglishRole Role)
     internal Quantity? Quantity { get; init; }
 
     internal bool IsTime { get; init; }
+
+    /// <summary>Whether it is a number with its unit that narrows the noun behind it: "a five-day pass".</summary>
+    internal bool IsCompound { get; init; }
 }
 
 /// <summary>Takes English sentences apart into tokens: numbers with units and bounds, dates, names, words of grammar.</summary>
 internal static partial class EnglishTokens
 {
+    // Longest first; BE is any of "is", "are", "was" and "were".
+    private static readonly (string[] Words, EnglishRole Role, Operators Operators)[] Phrases = ReadPhrases(
+        (EnglishRole.Auxiliary, Operators.Necessary,
+            "have to|has to|had to|having to|need to|needs to|needed to|BE required to|BE obliged to"),
+        (EnglishRole.Auxiliary, Operators.Possible, "BE able to|BE allowed to|BE permitted to"),
+        (EnglishRole.Auxiliary, Operators.Future, "BE going to|BE to be|BE about to"),
+        (EnglishRole.Skipped, Operators.Future, "on the verge of|on the point of|on the brink of"),
+        (EnglishRole.Auxiliary, Operators.Negation, "fails to|fail to|failed to"),
+        (EnglishRole.Auxiliary, Operators.Usually, "tend to|tends to|tended to"),
+        (EnglishRole.Skipped, Operators.Negation, "no longer"),
+        (EnglishRole.Skipped, Operators.Usually,
+            "as a rule|in principle|in general|for the most part|in theory|on paper|in name|more or less"),
+        (EnglishRole.Condition, Operators.Condition,
+            "as long as|so long as|provided that|on condition that|in case|in case of|in the event of|in the absence of|subject to"
+            + "|given that|depending on|dependent on|conditional on"),
+        (EnglishRole.Condition, Operators.Condition | Operators.Only, "only if|only when|only where"),
+        (EnglishRole.Condition, Operators.Purpose, "so that|in order to"),
+        (EnglishRole.Condition, Operators.Negation, "rather than|instead of"),
+        (EnglishRole.Exception, Operators.Exception,
+            "except for|except if|except when|except that|apart from|aside from|other than|but for|but not|save for"
+            + "|with the exception of|not including|not counting|exclusive of|net of"),
+        (EnglishRole.Cause, Operators.Cause, "because of|due to|owing to|thanks to|as a result of"),
+        (EnglishRole.Effect, Operators.Cause, "therefore|hence|thus|consequently|as a result"),
+        (EnglishRole.Effect, Operators.None, "so"),
+        (EnglishRole.Skipped, Operators.Regardless, "even if|regardless of"),
+        (EnglishRole.Determiner, Operators.Few, "a few|a little"),
+        (EnglishRole.Determiner, Operators.Nearly, "nearly all|almost all|nearly every|almost every"),
+        (EnglishRole.Determiner, Operators.Some, "part of|parts of|a number of|one of|one in|some of"),
+        (EnglishRole.Determiner, Operators.Most, "a majority of|the majority of|most of"),
+        (EnglishRole.Preposition, Operators.None, "such as|out of|far from"),
+        (EnglishRole.Skipped, Operators.None, "at all|as well|each other|of course|not only|so far|so long"));
+
     private static readonly Dictionary<string, (EnglishRole Role, Operators Operators)> Grammar = ReadGrammar();
 
-    private static readonly (string[] Words, EnglishRole Role, Operators Operators)[] Phrases =
+    // What may be due to happen; a noun behind "due to" is the cause.
+    private static readonly HashSet<string> Events =
     [
-        .. new (string, EnglishRole, Operators)[]
-        {
-            ("have to", EnglishRole.Auxiliary, Operators.Necessary), ("has to", EnglishRole.Auxiliary, Operators.Necessary),
-            ("had to", EnglishRole.Auxiliary, Operators.Necessary), ("having to", EnglishRole.Auxiliary, Operators.Necessary),
-            ("need to", EnglishRole.Auxiliary, Operators.Necessary), ("needs to", EnglishRole.Auxiliary, Operators.Necessary),
-            ("is required to", EnglishRole.Auxiliary, Operators.Necessary), ("are required to", EnglishRole.Auxiliary, Operators.Necessary),
-            ("is obliged to", EnglishRole.Auxiliary, Operators.Necessary), ("are obliged to", EnglishRole.Auxiliary, Operators.Necessary),
-            ("is able to", EnglishRole.Auxiliary, Operators.Possible), ("are able to", EnglishRole.Auxiliary, Operators.Possible),
-            ("is allowed to", EnglishRole.Auxiliary, Operators.Possible), ("are allowed to", EnglishRole.Auxiliary, Operators.Possible),
-            ("is permitted to", EnglishRole.Auxiliary, Operators.Possible), ("are permitted to", EnglishRole.Auxiliary, Operators.Possible),
-            ("is going to", EnglishRole.Auxiliary, Operators.Future), ("are going to", EnglishRole.Auxiliary, Operators.Future),
-            ("fails to", EnglishRole.Auxiliary, Operators.Negation), ("fail to", EnglishRole.Auxiliary, Operators.Negation),
-            ("failed to", EnglishRole.Auxiliary, Operators.Negation), ("no longer", EnglishRole.Skipped, Operators.Negation),
-            ("as long as", EnglishRole.Condition, Operators.Condition), ("so long as", EnglishRole.Condition, Operators.Condition),
-            ("provided that", EnglishRole.Condition, Operators.Condition),
-            ("on condition that", EnglishRole.Condition, Operators.Condition),
-            ("only if", EnglishRole.Condition, Operators.Condition | Operators.Only),
-            ("only when", EnglishRole.Condition, Operators.Condition | Operators.Only),
-            ("only where", EnglishRole.Condition, Operators.Condition | Operators.Only),
-            ("except for", EnglishRole.Exception, Operators.Exception), ("except if", EnglishRole.Exception, Operators.Exception),
-            ("except when", EnglishRole.Exception, Operators.Exception), ("except that", EnglishRole.Exception, Operators.Exception),
-            ("apart from", EnglishRole.Exception, Operators.Exception), ("aside from", EnglishRole.Exception, Operators.Exception),
-            ("other than", EnglishRole.Exception, Operators.Exception), ("but for", EnglishRole.Exception, Operators.Exception),
-            ("but not", EnglishRole.Exception, Operators.Exception), ("save for", EnglishRole.Exception, Operators.Exception),
-            ("with the exception of", EnglishRole.Exception, Operators.Exception),
-            ("is to be", EnglishRole.Auxiliary, Operators.Future), ("are to be", EnglishRole.Auxiliary, Operators.Future),
-            ("was to be", EnglishRole.Auxiliary, Operators.Future), ("were to be", EnglishRole.Auxiliary, Operators.Future),
-            ("is due to", EnglishRole.Auxiliary, Operators.Future), ("are due to", EnglishRole.Auxiliary, Operators.Future),
-            ("as a rule", EnglishRole.Skipped, Operators.Usually), ("in principle", EnglishRole.Skipped, Operators.Usually),
-            ("in general", EnglishRole.Skipped, Operators.Usually), ("for the most part", EnglishRole.Skipped, Operators.Usually),
-            ("tend to", EnglishRole.Auxiliary, Operators.Usually), ("tends to", EnglishRole.Auxiliary, Operators.Usually),
-            ("in case", EnglishRole.Condition, Operators.Condition), ("subject to", EnglishRole.Condition, Operators.Condition),
-            ("because of", EnglishRole.Cause, Operators.Cause), ("due to", EnglishRole.Cause, Operators.Cause),
-            ("owing to", EnglishRole.Cause, Operators.Cause), ("thanks to", EnglishRole.Cause, Operators.Cause),
-            ("as a result of", EnglishRole.Cause, Operators.Cause), ("so that", EnglishRole.Condition, Operators.Purpose),
-            ("in order to", EnglishRole.Condition, Operators.Purpose),
-            ("even if", EnglishRole.Skipped, Operators.Regardless), ("regardless of", EnglishRole.Skipped, Operators.Regardless),
-            ("a few", EnglishRole.Determiner, Operators.Few), ("a little", EnglishRole.Determiner, Operators.Few),
-            ("nearly all", EnglishRole.Determiner, Operators.Nearly), ("almost all", EnglishRole.Determiner, Operators.Nearly),
-            ("nearly every", EnglishRole.Determiner, Operators.Nearly), ("almost every", EnglishRole.Determiner, Operators.Nearly),
-            ("part of", EnglishRole.Determiner, Operators.Some), ("parts of", EnglishRole.Determiner, Operators.Some),
-            ("a number of", EnglishRole.Determiner, Operators.Some), ("one of", EnglishRole.Determiner, Operators.Some),
-            ("some of", EnglishRole.Determiner, Operators.Some), ("a majority of", EnglishRole.Determiner, Operators.Most),
-            ("the majority of", EnglishRole.Determiner, Operators.Most), ("most of", EnglishRole.Determiner, Operators.Most),
-            ("at all", EnglishRole.Skipped, Operators.None), ("as well", EnglishRole.Skipped, Operators.None),
-            ("each other", EnglishRole.Skipped, Operators.None), ("of course", EnglishRole.Skipped, Operators.None),
-            ("such as", EnglishRole.Preposition, Operators.None), ("rather than", EnglishRole.Condition, Operators.Negation),
-            ("instead of", EnglishRole.Condition, Operators.Negation), ("not only", EnglishRole.Skipped, Operators.None),
-        }.Select(phrase => (phrase.Item1.Split(' '), phrase.Item2, phrase.Item3)).OrderByDescending(phrase => phrase.Item1.Length),
+        .. ("be have leave arrive open close start begin end finish depart land sail return expire retire reopen resume move launch meet "
+            + "become come go take happen pass vote dock appear speak play perform complete receive reach join").Split(' '),
     ];
 
     // What stands right before or behind a number and makes it a bound.
@@ -101,12 +90,14 @@ internal static partial class EnglishTokens
         "higher than=Above", "larger than=Above", "over=Above", "above=Above", "exceeds=Above", "exceeding=Above", "less than=Below",
         "fewer than=Below", "shorter than=Below", "younger than=Below", "lower than=Below", "smaller than=Below", "below=Below",
         "under=Below", "about=About", "around=About", "approximately=About", "roughly=About", "nearly=About", "almost=About",
-        "some=About", "comes to=Exact", "come to=Exact", "amounts to=Exact", "amount to=Exact", "as much as=AtMost", "as many as=AtMost");
+        "some=About", "upwards of=AtLeast", "from=AtLeast",
+        "comes to=Exact", "come to=Exact", "amounts to=Exact", "amount to=Exact", "as much as=AtMost", "as many as=AtMost");
 
     private static readonly (string[] Words, Bound Bound)[] BoundsBehind = ReadBounds(
         "or more=AtLeast", "or older=AtLeast", "or longer=AtLeast", "or over=AtLeast", "and over=AtLeast", "and older=AtLeast",
         "at least=AtLeast", "at most=AtMost", "at the most=AtMost", "at the latest=AtMost", "or less=AtMost", "or fewer=AtMost",
-        "or younger=AtMost", "or shorter=AtMost", "or under=AtMost");
+        "or younger=AtMost", "or shorter=AtMost", "or under=AtMost", "and up=AtLeast", "and upwards=AtLeast", "upwards=AtLeast",
+        "or above=AtLeast", "and above=AtLeast", "or higher=AtLeast", "and more=AtLeast");
 
     internal static readonly string[] Months =
         ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
@@ -124,6 +115,7 @@ internal static partial class EnglishTokens
     internal static List<EnglishToken> Of(string text, IReadOnlySet<string> names)
     {
         // "A five-year warranty", "a half-hour detention": a number and its unit.
+        text = RangeSign().Replace(text, "$1 to $2");
         text = NumberAndUnit()
             .Replace(text,
                 match => Quantity.IsUnit(match.Groups["unit"].Value)
@@ -161,42 +153,19 @@ internal static partial class EnglishTokens
     private static EnglishToken Next(List<string> words, ref int i, IReadOnlySet<string> names, List<EnglishToken> before)
     {
         int start = i;
-        var bound = Bound.Exact;
-        foreach (var (phrase, kind) in BoundsBefore)
-            if (Starts(words, i, phrase) && ReadNumber(words, i + phrase.Length, before) is not null)
-            {
-                (bound, i) = (kind, i + phrase.Length);
-                break;
-            }
-
-        if (ReadNumber(words, i, before) is var (quantity, length))
-        {
-            i += length;
-            foreach (var (phrase, kind) in BoundsBehind)
-                if (Starts(words, i, phrase))
-                {
-                    (bound, i) = (kind, i + phrase.Length);
-                    break;
-                }
-
-            return new EnglishToken(string.Join(' ', words[start..i]), "", EnglishRole.Number)
-            {
-                Quantity = quantity with { Bound = bound },
-                IsTime = quantity.IsTime,
-            };
-        }
-
-        if (EffectAt(words, i, before) is > 0 and var length1)
-        {
-            i += length1;
-            return new EnglishToken(string.Join(' ', words[start..i]), Fold(words[start]), EnglishRole.Effect);
-        }
-
+        if (NumberAt(words, ref i, before) is { } number)
+            return number;
         foreach (var (phrase, role, operators) in Phrases)
             if (Starts(words, i, phrase))
             {
+                if (role == EnglishRole.Effect && !OpensClause(before, operators))
+                    continue;
                 i += phrase.Length;
-                return new EnglishToken(string.Join(' ', phrase), string.Join(' ', phrase), role) { Operators = operators };
+                var text = string.Join(' ', phrase);
+                // "The tram is due to leave at ten."
+                return text == "due to" && IsEvent(words, i) && before is [.., { Role: EnglishRole.Auxiliary }]
+                    ? new EnglishToken(text, text, EnglishRole.Auxiliary) { Operators = Operators.Future }
+                    : new EnglishToken(text, text, role) { Operators = role == EnglishRole.Effect ? Operators.None : operators };
             }
 
         var word = words[i++];
@@ -213,6 +182,9 @@ internal static partial class EnglishTokens
             {
                 Operators = Operators.Negation | (Grammar.TryGetValue(low[..^3], out var modal) ? modal.Operators : Operators.None),
             };
+        if (Assumptions.Contains(low) && (before.Count == 0 || before[^1].Role == EnglishRole.Mark
+            || (low is "barring" or "assuming" or "pending" && before[^1].Role != EnglishRole.Auxiliary)))
+            return new EnglishToken(word, low, EnglishRole.Condition) { Operators = Operators.Condition };
         bool isMonth = low == "may" && word == "May" && before.Count > 0;
         if (!isMonth && Grammar.TryGetValue(low, out var grammar) && (word.Length > 1 || char.IsLower(word[0]) || start == 0 || low == "i"))
             return new EnglishToken(word, low, grammar.Role) { Operators = grammar.Operators };
@@ -226,22 +198,73 @@ internal static partial class EnglishTokens
         };
     }
 
-    // "…, so the school closed": what stands before is the reason.
-    private static int EffectAt(List<string> words, int at, List<EnglishToken> before)
+    // "…, so the school closed": what stands before is the reason. "So" that opens a sentence only leads on.
+    private static bool OpensClause(List<EnglishToken> before, Operators operators)
+        => before.Count == 0 ? operators != Operators.None : before[^1].Role is EnglishRole.Mark or EnglishRole.Joiner;
+
+    private static bool IsEvent(List<string> words, int at)
+        => at < words.Count && Events.Contains(words[at]) && !Starts(words, at + 1, ["of"]);
+
+    private static readonly HashSet<string> Assumptions = [.. "barring assuming supposing pending failing given absent".Split(' ')];
+
+    // A number with what bounds it, or a range.
+    private static EnglishToken? NumberAt(List<string> words, ref int i, List<EnglishToken> before)
     {
-        if (before.Count > 0 && before[^1].Role is not (EnglishRole.Mark or EnglishRole.Joiner))
-            return 0;
-        if (Starts(words, at, ["as", "a", "result"]) && !Starts(words, at + 3, ["of"]))
-            return 3;
-        bool isEffect = words[at].ToLowerInvariant() switch
+        int start = i, at = i;
+        var bound = Bound.Exact;
+        foreach (var (phrase, kind) in BoundsBefore)
+            if (Starts(words, i, phrase) && ReadNumber(words, i + phrase.Length, before) is var (bounded, _)
+                && (phrase[0] != "from" || bounded.Dimension is not ("date" or "clock")))
+            {
+                (bound, at) = (kind, i + phrase.Length);
+                break;
+            }
+
+        // "between 5 and 8 euros"
+        bool isBetween = Starts(words, i, ["between"]) && ReadNumber(words, i + 1, before) is not null;
+        if (isBetween)
+            at = i + 1;
+        // "starts at 5 euros"
+        bool isStart = Starts(words, i, ["at"]) && before is [.., { Low: "start" or "starts" or "starting" or "begin" or "begins" }]
+            && ReadNumber(words, i + 1, before) is ({ IsMoney: true }, _);
+        if (isStart)
+            (bound, at) = (Bound.AtLeast, i + 1);
+        if (ReadNumber(words, at, before) is not var (quantity, length))
+            return null;
+        at += length;
+        if (at + 1 < words.Count && Starts(words, at, [isBetween ? "and" : "to"]) && ReadNumber(words, at + 1, before) is var (upper, taken)
+            && quantity.To(upper) is { } range)
         {
-            "therefore" or "hence" or "thus" or "consequently" => true,
-            "so" => before.Count > 0 && !Starts(words, at + 1, ["that"]) && !Starts(words, at + 1, ["far"])
-                && !Starts(words, at + 1, ["long"]),
-            _ => false,
+            (quantity, at) = (range, at + 1 + taken);
+            if (Starts(words, start, ["from"]))
+                bound = Bound.Exact;
+        }
+        else if (isBetween)
+        {
+            return null;
+        }
+
+        foreach (var (phrase, kind) in BoundsBehind)
+            if (Starts(words, at, phrase))
+            {
+                (bound, at) = (kind, at + phrase.Length);
+                break;
+            }
+
+        i = at;
+        return new EnglishToken(string.Join(' ', words[start..at]), "", EnglishRole.Number)
+        {
+            Quantity = quantity with { Bound = bound },
+            IsTime = quantity.IsTime,
+            IsCompound = IsCompound(words, at, quantity, before),
         };
-        return isEffect ? 1 : 0;
     }
+
+    // "A five-day pass", "a 5 day pass": a unit in the singular behind several, or behind an article.
+    private static bool IsCompound(List<string> words, int at, Quantity quantity, List<EnglishToken> before)
+        => quantity.Dimension.Length > 0 && quantity.Dimension is not ("date" or "clock") && at < words.Count && char.IsLower(words[at][0])
+            && !Grammar.ContainsKey(words[at]) && words[at - 1] is { Length: > 2 } unit && Quantity.IsUnit(unit) && unit[^1] != 's'
+            && unit is not ("people" or "feet") && (quantity.Written != 1 || before is [.., { Role: EnglishRole.Determiner }]);
 
     private static readonly HashSet<string> NotSuperlative =
         [.. ("interest request forest harvest protest honest contest digest suggest invest modest latest northwest southwest arrest "
@@ -405,6 +428,12 @@ internal static partial class EnglishTokens
     private static bool CountsOne(List<string> words, int next)
         => next < words.Count && char.IsLower(words[next][0]) && (!Grammar.ContainsKey(Fold(words[next])) || words[next] == "and");
 
+    private static (string[] Words, EnglishRole Role, Operators Operators)[] ReadPhrases(
+        params (EnglishRole Role, Operators Operators, string Phrases)[] lines)
+        => [.. lines.SelectMany(line => line.Phrases.Split('|').SelectMany(phrase => phrase.StartsWith("BE ", StringComparison.Ordinal)
+                ? "is are was were".Split(' ').Select(be => be + phrase[2..]) : [phrase])
+            .Select(phrase => (Words: phrase.Split(' '), line.Role, line.Operators))).OrderByDescending(phrase => phrase.Words.Length)];
+
     private static (string[] Words, Bound Bound)[] ReadBounds(params string[] bounds)
         => [.. bounds.Select(bound => bound.Split('=')).Select(pair => (pair[0].Split(' '), Enum.Parse<Bound>(pair[1])))];
 
@@ -434,7 +463,7 @@ internal static partial class EnglishTokens
         Add("of in on at by for with from to into onto upon between through during than as against near since until till before after "
             + "behind "
             + "beside beyond along across around about over under above below inside outside within among per toward towards via like "
-            + "unlike despite throughout", EnglishRole.Preposition);
+            + "unlike despite throughout plus minus", EnglishRole.Preposition);
         Add("is are was were be been being am do does did done has have had having", EnglishRole.Auxiliary);
         Add("can could may might", EnglishRole.Auxiliary, Operators.Possible);
         Add("must shall", EnglishRole.Auxiliary, Operators.Necessary);
@@ -449,23 +478,27 @@ internal static partial class EnglishTokens
         Add("some several sometimes partly occasionally someone something", EnglishRole.Determiner, Operators.Some);
         Add("most mostly", EnglishRole.Determiner, Operators.Most);
         Add("many often frequently", EnglishRole.Determiner, Operators.Many);
-        Add("few rarely seldom hardly little", EnglishRole.Determiner, Operators.Few);
+        Add("few rarely seldom hardly barely scarcely little", EnglishRole.Determiner, Operators.Few);
         Add("nearly almost", EnglishRole.Determiner, Operators.Nearly);
         Add("half", EnglishRole.Determiner, Operators.Half);
         Add("only solely exclusively just", EnglishRole.Skipped, Operators.Only);
         Add("more", EnglishRole.Skipped, Operators.More);
         Add("less fewer least", EnglishRole.Skipped, Operators.Less);
         Add("probably perhaps possibly likely maybe presumably", EnglishRole.Skipped, Operators.Expected);
+        Add("supposedly allegedly reportedly apparently seemingly theoretically nominally purportedly ostensibly conceivably hopefully "
+            + "provisionally tentatively", EnglishRole.Word, Operators.Expected);
+        Add("unlikely doubtful", EnglishRole.Word, Operators.Expected | Operators.Negation);
         Add("usually normally generally typically ordinarily mainly largely chiefly primarily", EnglishRole.Skipped, Operators.Usually);
         Add("and but while whereas although though yet", EnglishRole.Joiner);
         Add("or and/or", EnglishRole.Joiner, Operators.Alternative);
         Add("if unless provided when whenever", EnglishRole.Condition, Operators.Condition);
         Add("except excepting excluding", EnglishRole.Exception, Operators.Exception);
         Add("because", EnglishRole.Cause, Operators.Cause);
-        Add("therefore hence thus consequently", EnglishRole.Skipped, Operators.Cause);
+        foreach (var (words, _, operators) in Phrases.Where(phrase => phrase.Words.Length == 1))
+            Add(words[0], EnglishRole.Skipped, operators);
         Add("who which whom whose", EnglishRole.Relative);
         Add("out up off down away back", EnglishRole.Particle);
-        Add("also too very then so however indeed please own same one ones", EnglishRole.Skipped);
+        Add("also too very then however indeed please own same one ones", EnglishRole.Skipped);
         return grammar;
 
         void Add(string words, EnglishRole role, Operators operators = Operators.None)
@@ -486,6 +519,10 @@ internal static partial class EnglishTokens
     [GeneratedRegex(@"(?<![\p{L}0-9-])(?<n>[0-9]+(?:\.[0-9]+)?|half|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty"
         + @"|thirty)-(?<unit>[a-z]+)(?![\p{L}0-9-])")]
     private static partial Regex NumberAndUnit();
+
+    // "3-4 hours", "€12–15".
+    [GeneratedRegex(@"(?<![\p{L}\d.,-])([£$€¥₩₹]?\d{1,3}(?:\.\d+)?)\s?[-–—]\s?([£$€¥₩₹]?\d{1,3}(?:\.\d+)?)(?![-–—\d.,]\d|[\p{L}-])")]
+    private static partial Regex RangeSign();
 
     [GeneratedRegex(@"[\p{L}']+")]
     private static partial Regex Word();

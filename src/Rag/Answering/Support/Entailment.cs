@@ -34,10 +34,12 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     private static readonly HashSet<string> TimeMarkers = [.. "in for に で は の".Split(' ')];
 
     private static readonly HashSet<string> RoleMarkers =
-        [.. "by to from of with without for before after than above below between like unlike".Split(' ')];
+        [.. "by to from of with without for before after than above below between like unlike because".Split(' ')];
 
     // What a thing is compared with, and what an amount is paid or counted for, is never left out.
-    private static readonly HashSet<string> KeptMarkers = [.. "than per より につき".Split(' ')];
+    private static readonly HashSet<string> KeptMarkers = [.. "than per plus minus より につき".Split(' ')];
+
+    private static readonly HashSet<string> States = [.. "無料 有料 禁止 可能 必要 不可 閉鎖 休業 休館 営業 開館".Split(' ')];
 
     private const Operators Scoped = Operators.Negation | Operators.Only | Operators.Possible | Operators.Necessary;
 
@@ -78,8 +80,10 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
             }
         }
 
-        return SubjectAgrees(claim, source, pairs) && OrderAgrees(claim, source, pairs) && RestrictionsAreSaid(claim, source)
-            && !JoinsAlternatives(claim, source, pairs) && NothingIsWidened(source, pairs) && ComparesTheSame(claim, source, pairs);
+        return TensesAgree(claim, source, source.IsAside ? source : predicate ?? source, pairs)
+            && CountsTheSame(claim, source, pairs, support.Sentence) && SubjectAgrees(claim, source, pairs)
+            && OrderAgrees(claim, source, pairs) && RestrictionsAreSaid(claim, source) && !JoinsAlternatives(claim, source, pairs)
+            && NothingIsWidened(source, pairs) && ComparesTheSame(claim, source, pairs);
     }
 
     private Item? Match(Item item, IEnumerable<Item> items, List<(Item Claim, Item Source)> taken, bool isGeneral)
@@ -87,7 +91,7 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         Item? found = null;
         foreach (var other in items)
         {
-            if (isGeneral && other.IsSubject && IsPartOnly(item, other))
+            if (isGeneral && (other.IsSubject || States.Any(other.Key.EndsWith)) && IsPartOnly(item, other))
                 continue;
 
             bool isTaken = taken.Exists(pair => ReferenceEquals(pair.Source, other));
@@ -241,12 +245,56 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
                 || claim.IsRestriction);
     }
 
+    // What was so need not be so now, and what is so need not have been. A participle alone ("…, heated by gas") says nothing of when.
+    private static bool TensesAgree(Statement claim, Statement source, Statement predicate, List<(Item Claim, Item Source)> pairs)
+    {
+        if (claim.IsUnordered)
+        {
+            // "設置された", "設置されている": what happened, as it stands now.
+            bool isOutcome = claim.IsPerfect && predicate is { IsPerfect: false, IsCopular: false }
+                && (claim.IsPassive || pairs.Exists(pair => pair.Source.Quantity?.Dimension == "date"));
+            return !claim.HasTense || !predicate.HasTense || claim.IsPast == predicate.IsPast || (claim.IsPast
+                // "1794年 測量が行われる": a chronicle tells in the present.
+                ? predicate.IsPerfect || pairs.Exists(pair => pair.Source is { Quantity.Dimension: "date", Marker: "" })
+                    || !pairs.Exists(pair => ReferenceEquals(pair.Claim, claim.Items[^1])
+                        && ReferenceEquals(pair.Source, source.Items[^1]))
+                : isOutcome);
+        }
+
+        bool hasOtherForm = pairs.Exists(pair => pair.Claim.IsPastForm != pair.Source.IsPastForm);
+        return claim.IsPast
+            ? predicate.IsPast || predicate.IsPerfect || !predicate.HasTense || !claim.HasTense
+                || (!hasOtherForm && !claim.IsCopular && claim.PassiveVerb is null)
+            : !predicate.IsPast || (claim.HasTense ? !source.HasTense && claim.PassiveVerb is not null : !hasOtherForm);
+    }
+
+    // "300 pupils and 20 teachers" does not say "20 pupils".
+    private bool CountsTheSame(
+        Statement claim, Statement source, List<(Item Claim, Item Source)> pairs, ReadSentence sentence)
+    {
+        foreach (var (number, given) in pairs.Where(pair => pair.Claim.Quantity is { Dimension: not ("date" or "clock") }))
+        {
+            var (said, counted) = (CountedBy(number, claim), CountedBy(given, source));
+            bool IsOther(Item item) => !counted.Exists(other => IsSame(item, other)) && sentence.Items.Any(other
+                => (counted.Count > 0 || other.CountedBy is { Marker: not "out of" }) && IsSame(item, other));
+            if (said.Exists(IsOther) || (counted.Count > 0 && said.Count == 0 && !IsNamed(counted[^1])))
+                return false;
+        }
+
+        return true;
+
+        static List<Item> CountedBy(Item number, Statement statement)
+            => statement.Items.FindAll(item => item.CountedBy?.Key == number.Key);
+    }
+
+    private bool IsNamed(Item item) => asked.Contains(item.Key) || said.Contains(item.Key) || LightWords.Contains(item.Key);
+
     private static bool MarkersAgree(Item claim, Item source, Statement said, Statement given)
     {
         var (a, b) = (ClassOf(claim.Marker), ClassOf(source.Marker));
         if (a == b)
             return true;
-        if (a is "than" || b is "than")
+        if (a is "than" or "far from" || b is "than" or "far from" || (claim.Kind == ItemKind.Number && (a is "out of" || b is "out of")))
             return false;
         if (claim.IsTime || source.IsTime)
             return IsPlain(a) && IsPlain(b);
@@ -316,9 +364,13 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
         // "We" is whoever wrote the passage; the topic of a list need not be said with each of its members.
         var words = subject.Where(item => item.Kind == ItemKind.Word && !(item is { Key: "we" or "you" or "i", Marker: "" })
             && !(item.IsInherited && subject.Exists(own => !own.IsInherited))).ToList();
+        // "300人の生徒と20人の教師": a number goes with what it counts.
+        bool IsOfAnotherMember(Item number) => claim.IsUnordered && words.Exists(item => item.Member == number.Member)
+            && !words.Exists(item => item.Member == number.Member && IsSaid(item));
         bool IsGiven(Item item) => IsSaid(item) || asked.Contains(item.Key) || LightWords.Contains(item.Key)
             || (claim.IsUnordered && said.Contains(item.Key));
-        return subject.Where(item => item.Kind == ItemKind.Number).All(item => IsSaid(item) || asked.Contains(item.Key))
+        return subject.Where(item => item.Kind == ItemKind.Number && !IsOfAnotherMember(item))
+                .All(item => IsSaid(item) || asked.Contains(item.Key))
             && (names.Count == 0 || names.Exists(IsSaid))
             && (words.Count == 0 || names.Count > 0
                 || MembersAgree(words, IsGiven));
@@ -331,7 +383,8 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
 
     private static bool Narrows(Item item, Item next, Statement source)
     {
-        if (item.Kind != ItemKind.Word || next.Quantity is not null || item.IsInherited || item.Member != next.Member
+        bool mayNarrow = item.Kind == ItemKind.Word || item is { Quantity: not null, IsAdnominal: true };
+        if (!mayNarrow || next.Quantity is not null || item.IsInherited || item.Member != next.Member
             || source.Items.Exists(other => other.Key == next.Key && other.Member != next.Member))
             return false;
         return source.IsUnordered
@@ -372,15 +425,33 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
     {
         bool IsSaid(Item item) => pairs.Exists(pair => ReferenceEquals(pair.Source, item));
         bool IsKnown(Item item) => IsSaid(item) || asked.Contains(item.Key) || LightWords.Contains(item.Key);
+        bool isPrice = pairs.Exists(pair => pair.Source.Quantity is { IsMoney: true });
         for (int i = 0; i < source.Items.Count; i++)
         {
             var item = source.Items[i];
             if (item.IsGovernor && !IsSaid(item) && source.Items.Skip(i + 1).Any(IsSaid))
                 return false;
+            if (IsSaid(item) && item is { Quantity: null, IsSubject: true, Tied: { Quantity.Dimension: not ("date" or "clock") } measure }
+                && !IsKnown(measure))
+                return false;
             if (IsSaid(item) && item.Quantity is not null && item.Tied is { } tied && !IsKnown(tied) && !said.Contains(tied.Key))
                 return false;
             if (IsKnown(item) || (item.IsInherited && said.Contains(item.Key)))
                 continue;
+            // "Nine of the applicants": without the number, all of them.
+            if (item.Quantity is { Dimension: "" or "person" or "percent" } && i + 1 < source.Items.Count
+                && source.Items[i + 1].Marker is "of" or "out of" && source.Items[i + 1].CountedBy != item && source.Items.Skip(i + 1)
+                    .TakeWhile(next => next.Marker is "of" or "out of").Any(IsSaid))
+                return false;
+            // "平日無料", "来月から500円になる", "500円に税を加えた額".
+            if (source is { IsUnordered: true, IsPast: false } && !item.IsInherited && (
+                (item.Marker.Length == 0 && i + 1 < source.Items.Count && IsSaid(source.Items[i + 1])
+                    && (item is { IsTime: true, Quantity: null } || States.Contains(source.Items[i + 1].Key)))
+                || (item.IsTime && item.Marker is "から" or "まで" && !source.IsPerfect)
+                || (isPrice && item is { Marker: "で", IsSubject: false })
+                || (isPrice && source.Items.Take(i).Any(before
+                    => before is { Quantity.IsMoney: true, Marker: "に" or "を" } && IsSaid(before)))))
+                return false;
             // A word right before another narrows it, and what holds in general of the narrower need not hold of the wider.
             if (!source.IsPast && i + 1 < source.Items.Count && IsSaid(source.Items[i + 1]) && Narrows(item, source.Items[i + 1], source))
                 return false;
@@ -388,6 +459,10 @@ internal sealed class Entailment(IReadOnlySet<string> asked, IReadOnlySet<string
             if (source is { IsPast: false, IsUnordered: false, HasPredicate: true } && i > 0 && item.Marker.Length > 0
                 && source.Items[i - 1] is { Marker.Length: > 0 } before && before.Marker != item.Marker && IsSaid(before)
                 && !item.IsInherited && !(before.IsTime && !item.IsTime && ClassOf(item.Marker) == "in"))
+                return false;
+            // "8 euros on Mondays", "from 2027": a price, and what only begins or ends, with everything that it holds for.
+            if (source is { IsPast: false, IsUnordered: false } && !item.IsInherited && !item.IsSubject && (isPrice
+                ? item.Marker.Length > 0 || item.IsTime : item.IsTime && item.Marker is "from" or "until" or "till"))
                 return false;
             if (KeptMarkers.Contains(item.Marker) || (source.IsExhaustive && !item.IsInherited)
                 || (item.Quantity is { Bound: not Bound.Exact, Dimension: not "date" } && !item.IsInherited))

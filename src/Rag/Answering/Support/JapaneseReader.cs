@@ -56,7 +56,8 @@ internal static partial class JapaneseReader
         bool open = false; // the current statement waits for its predicate
         text = PrivateUse().Replace(text, " ");
         text = Honorific().Replace(text.Replace("子ども", "子供", StringComparison.Ordinal), "");
-        text = Suffix().Replace(text, " $1");
+        text = RangeSign().Replace(text, "$1〜$2");
+        text = Suffix().Replace(TimeBefore().Replace(text, "$1 "), " $1");
         text = ClauseEnd().Replace(text, "$0、");
         var parts = Parts().Split(text.TrimEnd('。', '.', '!', '?', ' ')).Where(part => part.Length > 0).Select(ReadPart).ToList();
         for (int i = 0; i < parts.Count; i++)
@@ -105,6 +106,9 @@ internal static partial class JapaneseReader
                 current.HasPredicate |= made.HasPredicate;
                 current.IsPassive |= made.IsPassive;
                 current.IsPast |= made.IsPast;
+                current.HasTense |= made.HasTense;
+                current.IsPerfect |= made.IsPerfect;
+                current.LeavesTense |= made.LeavesTense;
                 current.IsExhaustive |= made.IsExhaustive;
                 current.IsCopular |= made.IsCopular;
                 current.PointsBack |= made.PointsBack;
@@ -129,6 +133,11 @@ internal static partial class JapaneseReader
             open = !current.HasPredicate;
         }
 
+        // "建て、寄付した": the last predicate says when.
+        for (int i = statements.Count - 2; i >= 0; i--)
+            if (statements[i] is { LeavesTense: true, IsRestriction: false }
+                && statements[i + 1] is { IsRestriction: false, IsPast: true } next)
+                (statements[i].HasTense, statements[i].IsPast, statements[i].IsPerfect) = (next.HasTense, true, next.IsPerfect);
         return new ReadSentence(statements);
     }
 
@@ -168,6 +177,9 @@ internal static partial class JapaneseReader
         statement.IsCopular = Copula().IsMatch(masked);
         statement.HasPredicate = !Topic().IsMatch(masked) && (statement.IsCopular || Predicate().IsMatch(masked));
         statement.IsPast = Past().IsMatch(masked);
+        statement.HasTense = statement.IsPast || (statement.HasPredicate && Finite().IsMatch(masked));
+        statement.LeavesTense = statement is { HasPredicate: true, HasTense: false } && Continuative().IsMatch(masked);
+        statement.IsPerfect = Perfect().IsMatch(masked);
         statement.IsExhaustive = CleftInside().IsMatch(masked);
         statement.PointsBack = Pointer().IsMatch(masked);
         bool exception = Exception().IsMatch(masked);
@@ -222,14 +234,13 @@ internal static partial class JapaneseReader
                         part.Marker = marker;
                 }
 
-
                 // "持つ人", and "折り畳み机", where the stem of a verb stands before a noun.
                 item.IsAdnominal = item.Kind == ItemKind.Word && marker.Length == 0 && (Adnominal().IsMatch(kana)
                     || (kana.Length == 1 && VerbStems.Contains(kana[0]) && match.NextMatch() is { Success: true } noun
                         && noun.Index == match.Index + match.Length && noun.Groups["run"].Length > 0));
                 item.IsTopic = TopicOfPlace().IsMatch(kana);
                 item.Member = statement.Items is [.., { Member: var member, Marker: var before }]
-                    ? member + (before is "と" or "や" ? 1 : 0) : 0;
+                    ? member + (before is "と" or "や" && item.Tied is null ? 1 : 0) : 0;
                 statement.Items.Add(item);
                 if (marker is "は" or "が" or "も")
                     MarkSubject(statement.Items);
@@ -242,6 +253,25 @@ internal static partial class JapaneseReader
                 foreach (var word in ContentIn(kana[length..]))
                     statement.Items.Add(new Item(word[..Math.Min(3, word.Length)], ItemKind.Word, ""));
         }
+
+        Count(statement.Items);
+    }
+
+    // "20人の教師", "門が3つ": what a number counts. A particle stands between them for certain only where another number is near.
+    private static void Count(List<Item> items)
+    {
+        for (int i = 0; i < items.Count; i++)
+        {
+            var number = items[i];
+            if (number.Quantity is null or { Dimension: "date" or "clock" })
+                continue;
+            if (number.Marker == "の" && i + 1 < items.Count && items[i + 1].Quantity is null)
+                items[i + 1].CountedBy = number;
+            else if (i > 0 && items[i - 1] is { Quantity: null, CountedBy: null } before && (before == number.Tied
+                || (before.Marker is "が" or "を" or "は" or "も" && items.Exists(other => other != number
+                    && other.Quantity?.Dimension == number.Quantity.Dimension))))
+                before.CountedBy = number;
+        }
     }
 
     // Words that say how something holds, which the operators tell.
@@ -249,7 +279,12 @@ internal static partial class JapaneseReader
 
     private const string VerbStems = "いきしちにびみりえけせてべめれっぎげじ";
 
-    private static readonly HashSet<string> Times = [.. "現在 今 今年 来年 昨年 去年 来年度 今年度 毎日 毎週 毎月 毎年 翌日 翌朝 翌月 前週 戦後 当日 平日 休日".Split(' ')];
+    private static readonly HashSet<string> Times =
+    [
+        .. ("現在 今 今年 来年 昨年 去年 来年度 今年度 毎日 毎週 毎月 毎年 翌日 翌朝 翌月 前週 戦後 当日 平日 休日 来週 来月 来春 来夏 来秋 次回 "
+        + "土日 土日祝 土日祝日 祝日 週末 夜間 日中 昼間 早朝 深夜 年末年始 春季 夏季 秋季 冬季 春期 夏期 秋期 冬期 "
+        + "月曜 火曜 水曜 木曜 金曜 土曜 日曜 月曜日 火曜日 水曜日 木曜日 金曜日 土曜日 日曜日").Split(' '),
+    ];
 
     // "YT-30 の除雪幅は": everything of the phrase.
     private static void MarkSubject(List<Item> items)
@@ -301,91 +336,6 @@ internal static partial class JapaneseReader
             yield return word.ToString();
     }
 
-    private const char NumberMask = '\uE000';
-    private const int MostNumbers = 256;
-
-    // Each number with counter and bound becomes one private-use character.
-    private static (string Text, List<Quantity> Numbers) TakeNumbers(string text)
-    {
-        var numbers = new List<Quantity>();
-        var masked = Number().Replace(text, match =>
-        {
-            if (numbers.Count == MostNumbers || QuantityOf(match) is not { } quantity)
-                return match.Value;
-            numbers.Add(quantity);
-            return ((char)(NumberMask + numbers.Count - 1)).ToString();
-        });
-        return (masked, numbers);
-    }
-
-    private static Quantity? QuantityOf(Match match)
-    {
-        if (match.Groups["y"].Success || match.Groups["m"].Success)
-        {
-            double year = match.Groups["y"].Success ? Value(match.Groups["y"].Value) : 0;
-            year += match.Groups["era"].Value switch { "令和" => 2018, "平成" => 1988, "昭和" => 1925, "大正" => 1911, "明治" => 1867, _ => 0 };
-            return new Quantity(year * 10000 + Optional(match, "m") * 100 + Optional(match, "d"), "date", Bound.Exact);
-        }
-
-        if (match.Groups["h"].Success)
-        {
-            double minutes = Value(match.Groups["h"].Value) * 60 + Optional(match, "min") + (match.Groups["half"].Success ? 30 : 0);
-            return new Quantity(match.Groups["pm"].Value == "午後" && minutes < 720 ? minutes + 720 : minutes, "clock", Bound.Exact);
-        }
-
-        var digits = match.Groups["n"].Value;
-        var unit = match.Groups["unit"] is { Length: > 0, Value: var behind } ? behind : match.Groups["sign"].Value;
-        if (unit.Length == 0 && !char.IsAsciiDigit(digits[0]))
-            return null;
-        var bound = match.Groups["bound"].Value switch
-        {
-            "以上" => Bound.AtLeast,
-            "以下" or "以内" or "まで" => Bound.AtMost,
-            "" => match.Groups["about"].Success ? Bound.About : Bound.Exact,
-            var other when other.StartsWith("未満", StringComparison.Ordinal) || other.Contains("満た", StringComparison.Ordinal)
-                || other.Contains("下回", StringComparison.Ordinal) => Bound.Below,
-            _ => Bound.Above,
-        };
-        double value = Value(digits);
-        if (match.Groups["scale"].Success)
-            value *= match.Groups["scale"].Value switch { "万" => 1e4, "億" => 1e8, "千" => 1e3, "兆" => 1e12, _ => 1e2 };
-        var before = match.Groups["spoon"].Value;
-        return before.Length > 0 ? Quantity.Of(value, before, bound) : Quantity.Of(value, unit, bound);
-    }
-
-    private static double Optional(Match match, string group) => match.Groups[group].Success ? Value(match.Groups[group].Value) : 0;
-
-    /// <summary>The value of digits, Arabic or kanji.</summary>
-    internal static double Value(string digits)
-    {
-        if (digits == "元")
-            return 1;
-        if (char.IsAsciiDigit(digits[0]))
-            return double.Parse(digits, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
-        double total = 0, part = 0, last = 0;
-        foreach (char c in digits)
-        {
-            double value = "〇一二三四五六七八九".IndexOf(c, StringComparison.Ordinal);
-            double scale = c switch { '十' => 10, '百' => 100, '千' => 1000, '万' => 10000, _ => 0 };
-            if (scale == 0)
-            {
-                last = last * 10 + value;
-            }
-            else if (scale == 10000)
-            {
-                total += Math.Max(part + last, 1) * scale;
-                (part, last) = (0, 0);
-            }
-            else
-            {
-                part += Math.Max(last, 1) * scale;
-                last = 0;
-            }
-        }
-
-        return total + part + last;
-    }
-
     // Characters that no text needs, and that stand for numbers below.
     [GeneratedRegex(@"[\uE000-\uF8FF]")]
     private static partial Regex PrivateUse();
@@ -396,22 +346,16 @@ internal static partial class JapaneseReader
     [GeneratedRegex("(?<=[一-龥々])(不可|禁止|可能|必要|無料|有料|予定)")]
     private static partial Regex Suffix();
 
-    [GeneratedRegex(@"、\s*|,(?!\d)\s*|[;:](?!\d)\s*|(?<=[うくぐすつぬぶむる]と)(?=[一-龥ァ-ヴー])(?!定|述|言|思|考|呼|共|同|認|見|記|書|聞|答|伝|表|説|規)"
-        + @"|(?<=[れけせてえべめげね]ば|場合[はに]|とき[はに]|際[はに]|たら)(?=[一-龥ァ-ヴー])")]
-    private static partial Regex Parts();
+    [GeneratedRegex(@"(?<![一-龥])(土日(?:祝日?)?|[平休祝]日|週末|夜間|日中|昼間|早朝|深夜|年末年始|[春夏秋冬][季期]|[月火水木金土日]曜日?)(?=[一-龥])")]
+    private static partial Regex TimeBefore();
 
-    [GeneratedRegex(@"(?<era>令和|平成|昭和|大正|明治)?(?<y>\d{4}|(?<=令和|平成|昭和|大正|明治)(?:\d{1,2}|元"
-        + @"|[一二三四五六七八九十]+))年(?!間)(?:(?<m>\d{1,2})月(?:(?<d>\d{1,2})日)?)?|(?<m>\d{1,2}|[一二三四五六七八九十]+)月(?:(?<d>\d{1,2}"
-        + @"|[一二三四五六七八九十]+)日)?(?!\d*[間])|(?<pm>午前|午後)?(?<h>\d{1,2}):(?<min>\d\d)|(?<pm>午前|午後)?(?<h>\d{1,2}"
-        + @"|[一二三四五六七八九十]+)時(?!間)(?:(?<min>\d{1,2}|[一二三四五六七八九十]+)分|(?<half>半))?|(?<spoon>大さじ|小さじ)?(?<about>約"
-        + @"|およそ)?(?<sign>[¥£$€₩₹])?(?<![A-Za-z\d][-.]?)(?<n>\d[\d,]*(?:\.\d+)?|[〇一二三四五六七八九十百千]+(?=[万億]?(?:つ|人|名|円|回|個|本|冊|件|台|錠|粒|枚|歳|才|年|か月|ヶ月|週|泊"
-        + @"|日|時間|分|秒|度|頭|匹|階|号|番|倍|割|点|章|条|項|区|種|社|校|軒|席|部|度|便)))(?<scale>[万億千兆](?=[^\d]))?(?<unit>キログラム|ミリグラム|グラム|センチメートル|ミリメートル"
-        + @"|キロメートル|メートル|センチ|ミリリットル|ミリ|リットル|キロワット|ワット|ボルト|パーセント|キロバイト|メガバイト|ギガバイト|ユーロ|ポンド|米ドル|ドル|フラン"
-        + @"|ウォン|ルピー|クローネ|クローナ|バーツ|ペソ|人民元|元|トン|時間|分間|秒間|日間|週間|年間|[かヶカヵケ箇]月間?|号室|号車|号|番線"
-        + @"|番|粒|錠|切れ|便|円|泊|人|名|回|個|本|冊|件|台|枚|歳|才|年|週|日|分|秒|度|℃|頭|匹|階|倍|割|点|章|条|項|種|社|校|軒|席|部|つ|%|kg|mg|g|km|cm|mm|m|ml|l|kw|w|gb|mb|kb"
-        + @"|時)?(?:ごと)?(?<bound>以上|以下|以内|未満|超|まで(?!に)|を超え|を上回|を下回|に満たな|に満たず|より多|より少な)?",
-        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
-    private static partial Regex Number();
+    // "500-800円"
+    [GeneratedRegex(@"(?<![A-Za-z\d.,-])([¥£$€₩₹]?\d[\d,]*)\s?[-–—−~～]\s?(\d[\d,]*)(?=[一-龥ァ-ヴー%℃A-Za-z])")]
+    private static partial Regex RangeSign();
+
+    [GeneratedRegex(@"、\s*|,(?!\d)\s*|[;:](?!\d)\s*|(?<=[うくぐすつぬぶむる]と)(?=[一-龥ァ-ヴー])(?!定|述|言|思|考|呼|共|同|認|見|記|書|聞|答|伝|表|説|規)"
+        + @"|(?<=[れけせてえべめげね]ば|場合[はに]|とき[はに]|際[はに]|たら|なら)(?=[一-龥ァ-ヴーA-Za-z\d])")]
+    private static partial Regex Parts();
 
     [GeneratedRegex(@"(?<run>[\uE000-\uE0FF]|[一-龥々〆]+|[ァ-ヴー]+(?:・[ァ-ヴー]+)*|[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*|)(?<kana>[ぁ-ゖー]+"
         + @"|)(?:(?<=.)|$)", RegexOptions.ExplicitCapture)]
@@ -437,9 +381,14 @@ internal static partial class JapaneseReader
     private static partial Regex Sometimes();
 
     // What is planned, wanted, weighed or proposed, as the predicate.
-    [GeneratedRegex(@"予定|見込み|見通し|つもり|方針|だろう|でしょう|と思われ|とみられ|計画"
+    [GeneratedRegex(@"予定|見込み|見通し|つもり|方針|おそらく|恐らく|たぶん|多分|きっと|ように?[見み]え|だろう|でしょう|と思われ|とみられ|計画"
         + @"|(?:意向|検討|提案|希望|構想|目標|予想|期待|約束|要望|要求|推奨|努力|交渉|準備|案)(?:[をがにで]?[一-龥]{0,2}[ぁ-ん]{0,8})$"
-        + @"|(?:目指|めざ|望|求め|図|試み|努め|考え)[ぁ-ん]{1,6}$|(?:たい|たく|[おこそとのもよろごぼ]うと|たがって)[ぁ-ん]{0,8}$")]
+        + @"|はず(?:だ|で|$)|ことになっ|[うくぐすつぬぶむる]ところ(?:だ|で)"
+        + @"|よう(?:に)?(?:と)?(?:命|指示|指導|言|いわ|求|頼|依頼|要請|促|勧|注意|伝え)"
+        + @"|との(?:噂|うわさ|話|説|情報|報告|見方|評判)|(?:の|こと)を(?:拒|断|やめ|止め|忘れ|怠|避け)"
+        + @"|と(?:は)?(?:言われ|いわれ|言う|言って|述べ|話し|話す|語[らっるり]|伝えられ|聞[いかく]|報じ|噂|主張|され[るてた]|されま|信じられ|考えられ|[見み]られ)"
+        + @"|らしい|みたい(?:だ|で)|そう(?:だ|で)[ぁ-ん]{0,3}$|よう(?:だ|です|である|だった|でした)$|[一-龥ぁ-ん]かけ(?:てい|た$|る$)|とは限ら"
+        + @"|(?:目指|めざ|望|求め|図|試み|努め|考え)[ぁ-ん]{1,6}$|(?:たい|たく|たかっ|[おこそとのもよろごぼ]うと|たがって)[ぁ-ん]{0,8}$")]
     private static partial Regex Expected();
 
     [GeneratedRegex(@"しか.{0,12}?(?:ない|ません|なかった|ず)")]
@@ -488,8 +437,17 @@ internal static partial class JapaneseReader
     [GeneratedRegex(@"(?:を除[くいき](?:た|て|ては)?|以外[のはに]?|のほかは?)$")]
     private static partial Regex Exception();
 
-    [GeneratedRegex(@"(?:た|だった|でした|ました)$")]
+    [GeneratedRegex(@"(?:た|(?<!な)んだ)(?:が|し|ので|から|ため(?:に)?|けれども?|ものの|ものである|ものです)?$|たの(?:は|が)")]
     private static partial Regex Past();
+
+    [GeneratedRegex(@"(?:[うくぐすつぬぶむるいだ]|です|ます|ません)(?:が|し|ので|から|ため(?:に)?|けれども?|ものの)?$")]
+    private static partial Regex Finite();
+
+    [GeneratedRegex("[いきぎしちにびみりえけげせてでねべめれくず]$")]
+    private static partial Regex Continuative();
+
+    [GeneratedRegex(@"[てで](?:いる|います|いない|いません|おり|おります|いた|いました|いて)(?:が|ので|から|ため)?$")]
+    private static partial Regex Perfect();
 
     [GeneratedRegex(@"[うくすつぬぶむるた]の(?:は|が)(?=.)")]
     private static partial Regex CleftInside();

@@ -121,15 +121,24 @@ internal sealed partial class PassageReading
     // What stands in brackets is said of the words before them, and of nothing else in the sentence.
     private ReadSentence Read(string text, IReadOnlySet<string> names)
     {
-        var aside = Aside().Matches(text);
-        if (aside.Count == 0)
+        var asides = Aside().Matches(text);
+        if (asides.Count == 0)
             return Take(text, names);
         var statements = new List<Statement>(Take(Aside().Replace(text, "${head}"), names).Statements);
-        foreach (Match match in aside)
+        foreach (Match match in asides)
         {
             var (head, inside) = (Take(match.Groups["head"].Value, names), Take(match.Groups["in"].Value, names));
-            if (head.Items.Any() && inside.Items.Any())
-                statements.Add(Joined(head, [inside]));
+            if (!head.Items.Any() || !inside.Items.Any())
+                continue;
+            // "80 euros (without tax)": what stands behind an amount says how far it holds, unless it is another amount or a day.
+            if (head.Items.FirstOrDefault(item => item.Quantity is { Dimension: not ("" or "date" or "clock") }) is { } amount
+                && !inside.Items.Any(item => item.Quantity is { } other
+                    && (other.IsOfKind(amount.Quantity!) || (other.IsMoney && amount.Quantity!.IsMoney))))
+                foreach (var statement in statements.FindAll(each => each.Items.Exists(item => Entailment.IsSame(item, amount))))
+                    statement.Restrictions.AddRange(inside.Statements);
+            var aside = Joined(head, [inside]);
+            aside.IsAside = true;
+            statements.Add(aside);
         }
 
         return new ReadSentence(statements);
@@ -138,7 +147,7 @@ internal sealed partial class PassageReading
     private ReadSentence Take(string text, IReadOnlySet<string> names)
         => _isJapanese ? JapaneseReader.Read(text) : EnglishReader.Read(text, names);
 
-    [GeneratedRegex(@"(?<head>[一-龥々ァ-ヴーA-Za-z\d.-]{1,30}|\p{Lu}[\p{L}'’-]*(?: \p{Lu}[\p{L}'’-]*){0,3}"
+    [GeneratedRegex(@"(?<head>[£$€¥]?\d[\d,.]*(?: \p{L}+)?|[一-龥々ァ-ヴーA-Za-z\d,.-]{1,30}|\p{Lu}[\p{L}'’-]*(?: \p{Lu}[\p{L}'’-]*){0,3}"
         + @"|[\p{L}'’-]+)\s?[(（](?<in>[^()（）]{1,80})[)）]")]
     private static partial Regex Aside();
 }

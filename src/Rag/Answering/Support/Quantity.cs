@@ -13,6 +13,9 @@ internal sealed record Quantity(double Value, string Dimension, Bound Bound)
     /// <summary>The number as it is written.</summary>
     internal double Written { get; init; } = Value;
 
+    /// <summary>The upper end of a range, in the same unit: 8 in "5 to 8 euros".</summary>
+    internal double? UpTo { get; init; }
+
     private static readonly Dictionary<string, (string Dimension, double Factor)> Units = Read(
         "second: second=1 seconds=1 sec=1 secs=1 s=1 秒=1 秒間=1 minute=60 minutes=60 min=60 mins=60 分=60 分間=60 hour=3600 hours=3600 "
         + "h=3600 hr=3600 hrs=3600 時間=3600 day=86400 days=86400 日=86400 日間=86400 week=604800 weeks=604800 週間=604800 週=604800",
@@ -31,12 +34,21 @@ internal sealed record Quantity(double Value, string Dimension, Bound Bound)
         "byte: byte=1 bytes=1 kb=1e3 mb=1e6 gb=1e9 tb=1e12 キロバイト=1e3 メガバイト=1e6 ギガバイト=1e9", "volt: v=1 volt=1 volts=1 ボルト=1",
         "hertz: hz=1 khz=1e3 mhz=1e6 ghz=1e9", "pound: £=1 pound=1 pounds=1 gbp=1 ポンド=1", "euro: €=1 euro=1 euros=1 eur=1 ユーロ=1",
         "dollar: $=1 dollar=1 dollars=1 usd=1 ドル=1 米ドル=1", "yen: ¥=1 yen=1 円=1 jpy=1",
-        "franc: franc=1 francs=1 chf=1 フラン=1", "crown: crown=1 crowns=1 krona=1 kronor=1 krone=1 kroner=1 クローネ=1 クローナ=1",
+        "franc: franc=1 francs=1 chf=1 フラン=1", "crown: crown=1 crowns=1", "krona: krona=1 kronor=1 sek=1 クローナ=1",
+        "krone: krone=1 kroner=1 クローネ=1", "nok: nok=1", "dkk: dkk=1", "koruna: koruna=1 korunas=1 koruny=1 czk=1 コルナ=1",
         "won: ₩=1 won=1 krw=1 ウォン=1", "yuan: yuan=1 cny=1 rmb=1 元=1 人民元=1", "rupee: ₹=1 rupee=1 rupees=1 inr=1 ルピー=1",
         "peso: peso=1 pesos=1 ペソ=1", "zloty: zloty=1 zlotys=1 pln=1", "baht: baht=1 thb=1 バーツ=1", "clock: 時=60", "spoon: 大さじ=3 小さじ=1",
         "person: people=1 persons=1 person=1 人=1 名=1", "age: 歳=1 才=1", "item: 個=1 つ=1", "night: 泊=1");
 
-    private static readonly HashSet<string> Currencies = [.. "pound euro dollar yen franc crown won yuan rupee peso zloty baht".Split(' ')];
+    private static readonly HashSet<string> Currencies =
+        [.. "pound euro dollar yen franc crown krona krone nok dkk koruna won yuan rupee peso zloty baht".Split(' ')];
+
+    // A word that several currencies share names each of them.
+    private static readonly Dictionary<string, string[]> SharedCurrencies = new(StringComparer.Ordinal)
+    {
+        ["crown"] = ["krona", "krone", "nok", "dkk", "koruna"],
+        ["krone"] = ["nok", "dkk"],
+    };
 
     /// <summary>Whether it is an amount of money.</summary>
     internal bool IsMoney => Currencies.Contains(Dimension);
@@ -61,10 +73,29 @@ internal sealed record Quantity(double Value, string Dimension, Bound Bound)
     /// <summary>Whether it is a date, a time of day or a duration.</summary>
     internal bool IsTime => Dimension is "date" or "clock" or "second" or "month";
 
-    /// <summary>Whether two numbers mean the same, bounds apart; a number without a unit fits any but money.</summary>
+    /// <summary>
+    /// Whether it says what another one says, bounds apart; a number without a unit fits any but money, a currency's name that others
+    /// share fits each of them.
+    /// </summary>
     internal bool IsSameAs(Quantity other)
-        => Math.Abs(Value - other.Value) <= 1e-9 * Math.Max(1, Math.Abs(Value))
-            && (Dimension == other.Dimension || (!IsMoney && !other.IsMoney && (Dimension.Length == 0 || other.Dimension.Length == 0)));
+        => IsNear(Value, other.Value) && UpTo.HasValue == other.UpTo.HasValue && IsNear(UpTo ?? 0, other.UpTo ?? 0)
+            && (Dimension == other.Dimension || (!IsMoney && !other.IsMoney && (Dimension.Length == 0 || other.Dimension.Length == 0))
+                || (SharedCurrencies.TryGetValue(Dimension, out var shared) && shared.Contains(other.Dimension)));
+
+    /// <summary>The range from this number to another one, of which one may lack the unit; null where they make none.</summary>
+    internal Quantity? To(Quantity upper)
+    {
+        if (Dimension is "date" or "clock" || upper.Dimension is "date" or "clock" || upper.UpTo is not null
+            || upper.Bound is not (Bound.Exact or Bound.AtMost))
+            return null;
+        if (Dimension == upper.Dimension)
+            return this with { UpTo = upper.Value };
+        return upper.Dimension.Length == 0 ? this with { UpTo = upper.Value * Value / Written }
+            : Dimension.Length == 0 ? upper with { Value = Value * upper.Value / upper.Written, Written = Value, UpTo = upper.Value }
+            : null;
+    }
+
+    private static bool IsNear(double value, double other) => Math.Abs(value - other) <= 1e-9 * Math.Max(1, Math.Abs(value));
 
     /// <summary>Whether both could stand in one place: of one dimension, or one without any.</summary>
     internal bool IsOfKind(Quantity other) => Dimension == other.Dimension || Dimension.Length == 0 || other.Dimension.Length == 0;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Kotonoha.Rag.Answering.Support;
 
 /// <summary>What a statement says of how it holds: a sentence that drops or adds one of these says something else.</summary>
@@ -87,7 +89,9 @@ internal sealed record Item(string Key, ItemKind Kind, string Marker, bool IsTim
     /// <summary>Whether it belongs to what the statement is about.</summary>
     internal bool IsSubject { get; set; }
 
-    /// <summary>Whether it is a verb or an adjective before a noun that it narrows, in a language whose endings say so.</summary>
+    /// <summary>
+    /// Whether it narrows the noun behind it: a verb or an adjective in a language whose endings say so, a number in "a five-day pass".
+    /// </summary>
     internal bool IsAdnominal { get; set; }
 
     /// <summary>Whether it is set apart as where or when the statement holds: 北の塔には.</summary>
@@ -99,8 +103,19 @@ internal sealed record Item(string Key, ItemKind Kind, string Marker, bool IsTim
     /// <summary>Whether what stands behind it is planned, wanted, tried or said, and need not be so ("plans to buy").</summary>
     internal bool IsGovernor { get; set; }
 
+    /// <summary>Whether the word has the form of a past tense or a participle.</summary>
+    internal bool IsPastForm { get; init; }
+
     /// <summary>The word or number that stands right before it and is one with it: 一泊 in 一泊9,000円.</summary>
     internal Item? Tied { get; set; }
+
+    /// <summary>The number that counts or measures it: 20 for "pupils" in "20 pupils".</summary>
+    internal Item? CountedBy { get; set; }
+
+    // Items refer to one another, and two that read alike are two.
+    public bool Equals(Item? other) => ReferenceEquals(this, other);
+
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
 }
 
 /// <summary>A clause, taken apart: what it says of what, and how.</summary>
@@ -142,6 +157,18 @@ internal sealed class Statement
 
     /// <summary>Whether it tells of what has happened, and not of what holds in general.</summary>
     internal bool IsPast { get; set; }
+
+    /// <summary>Whether it stands in brackets behind what it is said of, and has nothing to do with the predicate around it.</summary>
+    internal bool IsAside { get; set; }
+
+    /// <summary>Whether its verb, or its ending, says when it holds: now and in general, or in the past.</summary>
+    internal bool HasTense { get; set; }
+
+    /// <summary>Whether the predicate behind it says when it holds: 建て in 建て、寄付した.</summary>
+    internal bool LeavesTense { get; set; }
+
+    /// <summary>Whether it tells, in the present, of what has happened: "has moved".</summary>
+    internal bool IsPerfect { get; set; }
 
     /// <summary>Whether it names all that the predicate holds for: 入れるのは会員である.</summary>
     internal bool IsExhaustive { get; set; }
