@@ -145,8 +145,8 @@ internal sealed class QdrantCollectionReader : IDisposable
         var names = points.SelectMany(point => point.Payload.Keys).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
         throw new StoreException(
             StoreError.Foreign,
-            $"Where the text of '{_options.Collection}' at {_options.Address} lies is not known. Name the fields (QdrantPayloadFields, "
-            + $"--text-field); its points have: {string.Join(", ", names)}.");
+            $"Where the text of '{_options.Collection}' at {_options.Address} lies is not known. Name the fields "
+            + $"(KnowledgeBase.ImportCollectionAsync, --text-field); its points have: {string.Join(", ", names)}.");
     }
 
     private static bool Has(RetrievedPoint point, string field) => QdrantPoints.Text(point.Payload, field) is not null;

@@ -193,7 +193,7 @@ public sealed partial class QdrantStore
             throw new StoreException(
                 StoreError.Unreachable,
                 $"The REST port of the Qdrant server at {client.BaseAddress} does not answer ({exception.Message}). Backups go over it "
-                + "(QdrantStoreOptions.RestAddress).",
+                + "(QdrantStoreOptions.RestAddress, --qdrant-rest-url).",
                 exception);
         }
         finally

@@ -60,6 +60,38 @@ public sealed partial class QdrantCommandTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_backup_is_put_back_and_another_programs_collection_is_taken_in()
+    {
+        string[] rest = ["--qdrant-rest-url", _server.RestAddress.ToString(), "--qdrant-quantization", "int8", "--qdrant-on-disk", "true"];
+        Run("ingest", _server.Address, rest);
+        var made = Documents(["backup", _folder.At("backup"), .. rest]);
+        Assert.True(made.ExitCode == 0, made.Error);
+        Documents("delete", "tea.md");
+        var restored = Documents(["restore", _folder.At("backup"), .. rest]);
+        Assert.True(restored.ExitCode == 0, restored.Error);
+        Assert.Contains("tea.md", Documents("list").Output, StringComparison.Ordinal);
+
+        await PutAsync("collections/shop", """{"vectors":{"size":1,"distance":"Dot"}}""");
+        await PutAsync(
+            "collections/shop/points?wait=true",
+            """{"points":[{"id":1,"vector":[1],"payload":{"about":"A kettle holds two litres.","item":"kettle"}}]}""");
+        string[] from = ["import-collection", "shop", "--from", _server.Address.ToString()];
+        var unknown = Documents(from);
+        Assert.Equal(1, unknown.ExitCode);
+        Assert.Contains("Name the fields (--text-field); its points have: about, item.", unknown.Error, StringComparison.Ordinal);
+        var taken = Documents([.. from, "--text-field", "about", "--source-field", "item"]);
+        Assert.True(taken.ExitCode == 0, taken.Error);
+        Assert.Contains("1 documents stored, 1 chunks written, 0 points without a text", taken.Error, StringComparison.Ordinal);
+
+        async Task PutAsync(string path, string json)
+        {
+            using var body = new StringContent(json, Encoding.UTF8, "application/json");
+            using var response = await _rest.PutAsync(path, body);
+            Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync());
+        }
+    }
+
+    [Fact]
     public async Task Points_of_somebody_else_are_a_warning()
     {
         Run("ingest", _server.Address);
@@ -83,7 +115,7 @@ public sealed partial class QdrantCommandTests : IAsyncLifetime
         var (code, output, error) = Run("ingest", _server.RestAddress);
         Assert.Equal(1, code);
         Assert.Contains("is the REST port of a Qdrant server", error, StringComparison.Ordinal);
-        Assert.Contains("by default 6334 (QdrantStoreOptions.Address, --qdrant-url)", error, StringComparison.Ordinal);
+        Assert.Contains("by default 6334 (--qdrant-url)", error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error + output, StringComparison.Ordinal);
 
         (code, _, error) = Run("ingest", new Uri(_server.Address, "collections"));
@@ -96,7 +128,8 @@ public sealed partial class QdrantCommandTests : IAsyncLifetime
     [Fact]
     public void Options_and_members_that_messages_of_the_stores_name_exist()
     {
-        var options = IngestCommand.Create().Options.Select(option => option.Name).ToHashSet(StringComparer.Ordinal);
+        var options = IngestCommand.Create().Options.Concat(DocumentsCommand.Create().Subcommands.SelectMany(command => command.Options))
+            .Select(option => option.Name).ToHashSet(StringComparer.Ordinal);
         Assert.Contains("--qdrant-url", options);
         var stores = Directory.EnumerateFiles(Repository.At("src", "Rag", "Stores"), "*.cs");
         string[] files = [Repository.At("src", "Rag", "KnowledgeBase.cs"), .. stores];
@@ -120,8 +153,13 @@ public sealed partial class QdrantCommandTests : IAsyncLifetime
     }
 
     private (int ExitCode, string Output, string Error) Run(string command, Uri address, params string[] more)
-        => CliProcess.Run(
-            [command, "--docs", _folder.At("docs"), "--home", _folder.At("home"), "--qdrant-url", address.ToString(), "--json", .. more]);
+        => CliProcess.Run([command, .. Workspace(address), .. more]);
+
+    private (int ExitCode, string Output, string Error) Documents(params string[] arguments)
+        => CliProcess.Run(["documents", .. arguments, .. Workspace(_server.Address)]);
+
+    private string[] Workspace(Uri address)
+        => ["--docs", _folder.At("docs"), "--home", _folder.At("home"), "--qdrant-url", address.ToString(), "--json"];
 
     /// <summary>The only collection whose name ends so.</summary>
     private async Task<string> CollectionAsync(string suffix)
