@@ -51,6 +51,8 @@ public class TableTests
     [InlineData("<b>Shape</b>|round;<b>Finish</b>|matt", true)]
     [InlineData("Kennung|kiste;Reach|info@example.org;Gewicht|12 kg;Erhalten|2026-05-01;Farbe|rot", true)]
     [InlineData("First name|Noor;Invoice date|2026-05-01;Shoe laces|red", true)]
+    [InlineData("Surname (block letters)|Visser;Date of issue|2026-05-01;Shoe laces|red", true)]
+    [InlineData("氏名（カタカナでご記入ください）|ヤマダ;緊急連絡先電話番号：|4471;ご趣味|釣り", true)]
     [InlineData("お名前|山田 花子;担当者氏名|佐藤;ご利用目的|会議", true)]
     [InlineData("Item|Price;Tea|3;Water|free", false)]
     [InlineData("Chore|Helper;Repaint the room signs|Ida;Order new phone cases|Lev", false)]
@@ -70,7 +72,7 @@ public class TableTests
         var rows = cells.Split(';').Select(row => row.Split('|')).ToList();
         static string Plain(string cell) => cell.Replace("<b>", "", StringComparison.Ordinal).Replace("</b>", "", StringComparison.Ordinal);
         var expected = string.Join('\n', isForm
-            ? rows.Where(row => row[1].Length > 0).Select(row => $"{Plain(row[0]).TrimEnd(':')}: {row[1]}")
+            ? rows.Where(row => row[1].Length > 0).Select(row => $"{Plain(row[0]).TrimEnd(':', '：')}: {row[1]}")
             : rows.Select(row => $"{Plain(row[0])} | {Plain(row[1])}"));
         Assert.Equal(expected, await Html(
             $"<table>{string.Concat(rows.Select(row => $"<tr><td>{row[0]}</td><td>{row[1]}</td></tr>"))}</table>"));

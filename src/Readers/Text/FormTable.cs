@@ -12,7 +12,7 @@ namespace Kotonoha.Readers;
 /// </remarks>
 internal static partial class FormTable
 {
-    private const int MaxLabelLength = 40, MaxFieldWords = 2, MaxJapaneseFieldLength = 8, FewRows = 3, ManyKinds = 3;
+    private const int MaxLabelLength = 40, MaxFieldWords = 2, MaxJapaneseFieldLength = 10, FewRows = 3, ManyKinds = 3;
 
     // What forms ask for is also what columns are called.
     private static readonly HashSet<string> FieldWords = new(StringComparer.OrdinalIgnoreCase)
@@ -81,9 +81,12 @@ internal static partial class FormTable
     private static bool IsLabel(string text)
         => text.Length is > 0 and <= MaxLabelLength && text.Any(char.IsLetter) && !char.IsDigit(text[0]) && !SentenceEnd().IsMatch(text);
 
-    /// <summary>Whether a text as a whole is the name of something that forms ask for.</summary>
+    /// <summary>Whether a text as a whole, but for a note in brackets, is the name of something that forms ask for.</summary>
     private static bool IsField(string text)
     {
+        if (text.Length > MaxLabelLength)
+            return false;
+        text = NoteAtEnd().Replace(text, "");
         var words = WordAt().Matches(text).Select(match => match.Value).Where(word => !Particles.Contains(word)).ToList();
         return (words.Count is > 0 and <= MaxFieldWords && words.Exists(FieldWords.Contains)
                 && words.TrueForAll(word => FieldWords.Contains(word) || Qualifiers.Contains(word)))
@@ -108,6 +111,9 @@ internal static partial class FormTable
     [GeneratedRegex(@"[。！？!?]|[.;]\s")]
     private static partial Regex SentenceEnd();
 
+    [GeneratedRegex(@"\s*(?:[(（][^()（）]*[)）])?\s*[:：]?$")]
+    private static partial Regex NoteAtEnd();
+
     [GeneratedRegex(@"\p{L}[\p{L}-]*")]
     private static partial Regex WordAt();
 
@@ -119,7 +125,7 @@ internal static partial class FormTable
     private static partial Regex Date();
 
     [GeneratedRegex("(?:氏名|名前|名称|申請者?|住所|所在地|電話(?:番号)?|メール(?:アドレス)?|日付|日時|期間|期限|部署|所属|担当者?|番号|目的|理由|備考|金額|料金|価格|場所|会場"
-        + "|種類|種別|状態|内容|件名|項目|値|説明|役職|職業|会社名?|年齢|性別|生年月日|国籍|人数|数量|締切|開始|終了|責任者|連絡先|曜日|時間|姓名|地址|电话|日期|部门|单位|编号)[:：]?$")]
+        + "|種類|種別|状態|内容|件名|項目|値|説明|役職|職業|会社名?|年齢|性別|生年月日|国籍|人数|数量|締切|開始|終了|責任者|連絡先|曜日|時間|姓名|地址|电话|日期|部门|单位|编号)$")]
     private static partial Regex JapaneseField();
 }
 
