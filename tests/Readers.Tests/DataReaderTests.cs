@@ -48,6 +48,8 @@ public class DataReaderTests
         Assert.Null(document.Title);
         Assert.Equal("text", (await Read("\"text\"", "a.json")).Text);
         Assert.Equal("", (await Read(" ", "a.json")).Text);
+        Assert.Equal("plum, 3, fig", (await Read("""["plum", 3, "fig"]""", "a.json")).Text);
+        Assert.Equal("", (await Read("[]", "a.json")).Text);
         Assert.Contains("a.json", (await Assert.ThrowsAsync<DocumentFormatException>(() => Read("{\"a\": }", "a.json"))).Message);
         await Assert.ThrowsAsync<DocumentFormatException>(() => Read(new string('[', 100_000), "a.json"));
     }

@@ -100,6 +100,18 @@ public class RecordTests
     }
 
     [Fact]
+    public async Task A_text_that_reads_null_is_no_missing_value()
+    {
+        Assert.Equal("id | remark\n1 | null\n2 | \n3 | null; x",
+            (await Read("""[{"id": 1, "remark": "null"}, {"id": 2, "remark": null}, {"id": 3, "remark": "null", "remark": "x"}]""",
+                "a.json")).Text);
+        Assert.Equal("id | remark\n1 | null\n2 | \n3 | \n4 | \n5 | null",
+            (await Read("- {id: 1, remark: 'null'}\n- {id: 2, remark: &none NULL}\n- {id: 3, remark: *none}\n- {id: 4, remark: ~}\n"
+                + "- {id: 5, remark: !!str null}\n", "a.yaml")).Text);
+        Assert.Equal("phase: null\n\nBody", (await Read("---\nphase: \"null\"\nowner: null\n---\nBody", "a.md")).Text);
+    }
+
+    [Fact]
     public async Task Many_lines_are_one_table_with_every_row()
     {
         var lines = new StringBuilder();

@@ -23,6 +23,11 @@ public class StruckOutTests
     [InlineData("<p>Fee 25</p><p style='text-indent:-9999px'>20</p><p style='position:absolute;top:-999em'>20</p>")]
     [InlineData("<style>a{text-decoration:none}.open{left:0}.menu{left:-9999px}</style><p class='menu open'>Fee <a href=x>25</a></p>")]
     [InlineData("<p style='margin-left:-10px'>Fee 25</p>")]
+    [InlineData("<div style='margin-left:-5000px;padding-left:5000px'>Fee 25</div>")]
+    [InlineData("<style>.note{left:-5000px}</style><p class=note>Fee 25</p>")]
+    [InlineData("<p style='position:static;top:-5000px'>Fee 25</p>")]
+    [InlineData("<style>.a{left:-5000px}.a{position:fixed}.b{position:relative}.b{position:static}</style><p class='a b'>Fee 25</p>")]
+    [InlineData("<style>.a{position:relative}</style><p class=a>Fee 25</p><p class=a style='right:-5000px'>20</p>")]
     public async Task In_Html(string html) => Assert.Equal("Fee 25", await Read(Encoding.UTF8.GetBytes(html), "a.html"));
 
     [Fact]

@@ -50,7 +50,15 @@ public class TableTests
     [InlineData("Betreff|Sitzung;Datum|1. Mai 2026;Sonstiges|keine", true)]
     [InlineData("<b>Shape</b>|round;<b>Finish</b>|matt", true)]
     [InlineData("Kennung|kiste;Reach|info@example.org;Gewicht|12 kg;Erhalten|2026-05-01;Farbe|rot", true)]
+    [InlineData("First name|Noor;Invoice date|2026-05-01;Shoe laces|red", true)]
+    [InlineData("Surname (block letters)|Visser;Date of issue|2026-05-01;Shoe laces|red", true)]
+    [InlineData("氏名（カタカナでご記入ください）|ヤマダ;緊急連絡先電話番号：|4471;ご趣味|釣り", true)]
+    [InlineData("お名前|山田 花子;担当者氏名|佐藤;ご利用目的|会議", true)]
     [InlineData("Item|Price;Tea|3;Water|free", false)]
+    [InlineData("Chore|Helper;Repaint the room signs|Ida;Order new phone cases|Lev", false)]
+    [InlineData("Item|Helper;Sort the customer letters|Ida;Name badges|Lev", false)]
+    [InlineData("Chore|Helper;Contact supplier|Ida;Email client|Lev", false)]
+    [InlineData("作業|当番;住所録の整理|安;会場の掃除|坊", false)]
     [InlineData("Name|Phone;Noor Visser|4471;Bo Lind|4472", false)]
     [InlineData("Field|Value;Name|Noor;Phone|4471", false)]
     [InlineData("City|Country;Paris|France;Rome|Italy", false)]
@@ -64,7 +72,7 @@ public class TableTests
         var rows = cells.Split(';').Select(row => row.Split('|')).ToList();
         static string Plain(string cell) => cell.Replace("<b>", "", StringComparison.Ordinal).Replace("</b>", "", StringComparison.Ordinal);
         var expected = string.Join('\n', isForm
-            ? rows.Where(row => row[1].Length > 0).Select(row => $"{Plain(row[0]).TrimEnd(':')}: {row[1]}")
+            ? rows.Where(row => row[1].Length > 0).Select(row => $"{Plain(row[0]).TrimEnd(':', '：')}: {row[1]}")
             : rows.Select(row => $"{Plain(row[0])} | {Plain(row[1])}"));
         Assert.Equal(expected, await Html(
             $"<table>{string.Concat(rows.Select(row => $"<tr><td>{row[0]}</td><td>{row[1]}</td></tr>"))}</table>"));

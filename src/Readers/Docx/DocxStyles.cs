@@ -69,10 +69,10 @@ internal sealed class DocxStyles
             && (name.Contains("code", StringComparison.OrdinalIgnoreCase)
                 || name.Contains("preformatted", StringComparison.OrdinalIgnoreCase)));
 
-    /// <summary>Whether text is hidden or struck out, by its own properties or by its styles.</summary>
+    /// <summary>Whether text is left out, as hidden or struck out by its own properties or by its styles.</summary>
     /// <param name="run">The properties of the run (or of a paragraph's mark), or null.</param>
     /// <param name="paragraphStyle">The style of its paragraph.</param>
-    internal bool IsHidden(XElement? run, string? paragraphStyle)
+    internal bool IsLeftOut(XElement? run, string? paragraphStyle)
     {
         paragraphStyle ??= _defaultParagraph;
         var runStyle = run.Child("rStyle").Val();

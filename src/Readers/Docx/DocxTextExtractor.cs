@@ -115,7 +115,7 @@ internal sealed class DocxTextExtractor
         var text = new StringBuilder();
         Append(paragraph, styleId, text, asides);
         var mark = properties.Child("rPr");
-        if (IsDeleted(mark) || (string.IsNullOrWhiteSpace(text.ToString()) && _styles.IsHidden(mark, styleId)))
+        if (IsDeleted(mark) || (string.IsNullOrWhiteSpace(text.ToString()) && _styles.IsLeftOut(mark, styleId)))
             return (text.ToString(), "", null);
         return _numbering.Find(properties, styleId) is var (list, level)
             ? (text.ToString(), _numbering.Next(list, level), level) : (text.ToString(), "", null);
@@ -280,7 +280,7 @@ internal sealed class DocxTextExtractor
     private void AppendRun(XElement run, string? style, StringBuilder text, List<XElement> asides)
     {
         var properties = run.Child("rPr");
-        bool hidden = _styles.IsHidden(properties, style);
+        bool isLeftOut = _styles.IsLeftOut(properties, style);
         bool raised = properties.Child("vertAlign").Val() == "superscript";
         var fonts = properties.Child("rFonts");
         var font = (fonts.Attr("ascii") ?? fonts.Attr("hAnsi")) is { } name && SymbolFonts.IsSymbolic(name) ? name : null;
@@ -291,8 +291,8 @@ internal sealed class DocxTextExtractor
             foreach (var part in parent.Elements())
             {
                 if (part.LocalName() == "fldChar")
-                    Follow(part, hidden ? null : text);
-                else if (!hidden && !_fields.Contains(true))
+                    Follow(part, isLeftOut ? null : text);
+                else if (!isLeftOut && !_fields.Contains(true))
                     AppendPart(part);
             }
         }

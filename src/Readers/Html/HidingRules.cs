@@ -7,8 +7,8 @@ namespace Kotonoha.Readers;
 /// <remarks>
 /// Only what is certain counts. <c>display: none</c> hides an element with all inside; <c>visibility</c> is inherited, and elements inside
 /// may be visible again; a font of size 0 hides the text right inside the element. What is struck out, or moved far beyond the edge of the
-/// screen, is not there for a reader either, with all inside. Opacity and colours hide nothing, since scripts and
-/// backgrounds undo them. Where two rules of style sheets disagree, nothing is hidden.
+/// screen (by its position or its indentation; margins move what padding brings back), is not there for a reader either, with all inside.
+/// Opacity and colours hide nothing, since scripts and backgrounds undo them. Where two rules of style sheets disagree, nothing is hidden.
 /// </remarks>
 internal sealed class HidingRules
 {
@@ -23,27 +23,35 @@ internal sealed class HidingRules
 
     /// <summary>Whether an element is not there at all.</summary>
     internal bool IsGone(IElement element)
-        => (Own(element).Gone ?? (_rules.TryGetValue(element, out var rule) && rule.Gone == true && !rule.GoneContradicted))
-            || (Own(element).Away ?? (_rules.TryGetValue(element, out rule) && rule.Away == true && !rule.AwayContradicted))
-            || (Own(element).Struck ?? (_rules.TryGetValue(element, out rule) && rule.Struck == true && !rule.StruckContradicted));
+    {
+        var own = Own(element);
+        var rule = _rules.GetValueOrDefault(element);
+        return Holds(own.Gone, rule.Gone) || Holds(own.Struck, rule.Struck) || Holds(own.Outdented, rule.Outdented)
+            || (Holds(own.FarOff, rule.FarOff) && Holds(own.Positioned, rule.Positioned));
+    }
 
     /// <summary>Whether the text of an element cannot be seen.</summary>
     /// <param name="element">The element.</param>
     /// <param name="inherited">Whether that of the element around it cannot.</param>
     internal bool IsInvisible(IElement element, bool inherited)
-        => Own(element).Invisible
-            ?? (_rules.TryGetValue(element, out var rule) ? rule.Invisible is { } set && !rule.InvisibleContradicted
-                ? set
-                : inherited && rule.Invisible is null
-                : inherited);
+    {
+        var own = Own(element).Invisible;
+        var rule = _rules.GetValueOrDefault(element).Invisible;
+        return own == Claim.None && rule == Claim.None ? inherited : Holds(own, rule);
+    }
 
     /// <summary>Whether the text right inside an element has no size.</summary>
     internal bool HasNoSize(IElement element)
-        => Own(element).NoSize ?? (_rules.TryGetValue(element, out var rule) && rule.NoSize == true && !rule.NoSizeContradicted);
+        => Holds(Own(element).NoSize, _rules.GetValueOrDefault(element).NoSize);
 
     /// <summary>The <c>list-style-type</c> of an element's own style, or null.</summary>
     internal static string? ListStyle(IElement element)
         => element.GetAttribute("style") is { } style ? Parse(style).ListStyle : null;
+
+    /// <summary>Whether something is so by an element's own style or, where that does not say, by the rules for it.</summary>
+    private static bool Holds(Claim own, Claim rule) => (own == Claim.None ? rule : own) == Claim.Yes;
+
+    private static Claim Says(bool value) => value ? Claim.Yes : Claim.No;
 
     private static Declarations Own(IElement element) => element.GetAttribute("style") is { } style ? Parse(style) : default;
 
@@ -122,19 +130,25 @@ internal sealed class HidingRules
             switch (name)
             {
                 case "display":
-                    result = result with { Gone = value == "none" };
+                    result = result with { Gone = Says(value == "none") };
                     break;
                 case "visibility":
-                    result = result with { Invisible = value is "hidden" or "collapse" };
+                    result = result with { Invisible = Says(value is "hidden" or "collapse") };
                     break;
                 case "font-size":
-                    result = result with { NoSize = IsZero(value) };
+                    result = result with { NoSize = Says(IsZero(value)) };
                     break;
                 case "text-decoration" or "text-decoration-line":
-                    result = result with { Struck = value.Contains("line-through", StringComparison.Ordinal) };
+                    result = result with { Struck = Says(value.Contains("line-through", StringComparison.Ordinal)) };
                     break;
-                case "left" or "right" or "top" or "bottom" or "margin-left" or "text-indent":
-                    result = result with { Away = result.Away == true || IsFarAway(value) };
+                case "left" or "right" or "top" or "bottom":
+                    result = result with { FarOff = Says(result.FarOff == Claim.Yes || IsFarAway(value)) };
+                    break;
+                case "position":
+                    result = result with { Positioned = Says(value is "absolute" or "fixed" or "relative") };
+                    break;
+                case "text-indent":
+                    result = result with { Outdented = Says(IsFarAway(value)) };
                     break;
                 case "list-style-type":
                     result = result with { ListStyle = value };
@@ -160,31 +174,26 @@ internal sealed class HidingRules
         return double.TryParse(number, System.Globalization.CultureInfo.InvariantCulture, out double value) && value == 0;
     }
 
-    /// <summary>What one or several rules say; null for nothing.</summary>
-    private readonly record struct Declarations(bool? Gone, bool? Away, bool? Struck, bool? Invisible, bool? NoSize, string? ListStyle)
+    /// <summary>What rules say about one property: nothing, one thing, or one this and another that.</summary>
+    private enum Claim
     {
-        internal bool GoneContradicted { get; private init; }
+        None,
+        No,
+        Yes,
+        Contradicted,
+    }
 
-        internal bool AwayContradicted { get; private init; }
-
-        internal bool StruckContradicted { get; private init; }
-
-        internal bool InvisibleContradicted { get; private init; }
-
-        internal bool NoSizeContradicted { get; private init; }
-
-        internal bool IsEmpty => Gone is null && Away is null && Struck is null && Invisible is null && NoSize is null;
+    /// <summary>What one or several rules say.</summary>
+    private readonly record struct Declarations(
+        Claim Gone, Claim FarOff, Claim Positioned, Claim Outdented, Claim Struck, Claim Invisible, Claim NoSize, string? ListStyle)
+    {
+        internal bool IsEmpty => this with { ListStyle = null } == default;
 
         internal Declarations And(Declarations other) => new(
-            other.Gone ?? Gone, other.Away ?? Away, other.Struck ?? Struck, other.Invisible ?? Invisible, other.NoSize ?? NoSize, null)
-        {
-            GoneContradicted = GoneContradicted || Differ(Gone, other.Gone),
-            AwayContradicted = AwayContradicted || Differ(Away, other.Away),
-            StruckContradicted = StruckContradicted || Differ(Struck, other.Struck),
-            InvisibleContradicted = InvisibleContradicted || Differ(Invisible, other.Invisible),
-            NoSizeContradicted = NoSizeContradicted || Differ(NoSize, other.NoSize),
-        };
+            Both(Gone, other.Gone), Both(FarOff, other.FarOff), Both(Positioned, other.Positioned), Both(Outdented, other.Outdented),
+            Both(Struck, other.Struck), Both(Invisible, other.Invisible), Both(NoSize, other.NoSize), null);
 
-        private static bool Differ(bool? one, bool? other) => one is not null && other is not null && one != other;
+        private static Claim Both(Claim one, Claim other)
+            => one == Claim.None || one == other ? other : other == Claim.None ? one : Claim.Contradicted;
     }
 }

@@ -48,10 +48,10 @@ internal sealed class MarkdownReader : IDocumentReader
     {
         using var parsed = YamlRecords.Parse(yaml);
         var fields = parsed is { RootElement: { ValueKind: JsonValueKind.Object } root }
-            ? [.. RecordText.Fields(root).Select(field => (field.Path, Value: field.Value == "null" ? "" : field.Value))]
+            ? RecordText.Fields(root).ToList()
             : yaml.Split('\n').Select(line => line.Split(':', 2)).Where(parts => parts.Length == 2)
-                .Select(parts => (Path: parts[0].Trim(), Value: parts[1].Trim().Trim('"', '\''))).ToList();
-        builder.Add(BlockKind.Paragraph, string.Join('\n', fields.Where(field => field.Path != "title" && field.Value.Length > 0)
+                .Select(parts => (Path: parts[0].Trim(), Value: (string?)parts[1].Trim().Trim('"', '\''))).ToList();
+        builder.Add(BlockKind.Paragraph, string.Join('\n', fields.Where(field => field.Path != "title" && field.Value is { Length: > 0 })
             .Select(field => $"{field.Path}: {field.Value}")));
         return fields.Find(field => field.Path == "title").Value;
     }

@@ -48,7 +48,7 @@ internal sealed class OdtReader : IDocumentReader
         private readonly ExtractedTextBuilder _builder;
         private readonly CancellationToken _cancellationToken;
         private readonly Dictionary<string, XElement> _lists = new(StringComparer.Ordinal);
-        private readonly HashSet<string> _hidden = new(StringComparer.Ordinal);
+        private readonly HashSet<string> _leftOut = new(StringComparer.Ordinal);
         private readonly HashSet<string> _raised = new(StringComparer.Ordinal);
         private readonly Dictionary<string, int[]> _counters = new(StringComparer.Ordinal);
 
@@ -68,7 +68,7 @@ internal sealed class OdtReader : IDocumentReader
                     if (style.Attr("name") is { } text && (properties.Attr("display") == "none"
                         || properties.Attr("text-line-through-style") is not (null or "none")
                         || properties.Attr("text-line-through-type") is not (null or "none")))
-                        _hidden.Add(text);
+                        _leftOut.Add(text);
                     if (style.Attr("name") is { } high && properties.Attr("text-position") is { } position
                         && (position.StartsWith("super", StringComparison.Ordinal) || (char.IsDigit(position[0]) && position[0] != '0')))
                         _raised.Add(high);
@@ -109,7 +109,7 @@ internal sealed class OdtReader : IDocumentReader
         private void AddParagraph(XElement paragraph, string? marker, int level)
         {
             var asides = new List<XElement>();
-            var text = IsHidden(paragraph) ? "" : TextOf(paragraph, asides);
+            var text = IsLeftOut(paragraph) ? "" : TextOf(paragraph, asides);
             if (paragraph.LocalName() == "h" && !string.IsNullOrWhiteSpace(text))
             {
                 int outline = Math.Clamp(paragraph.Number("outline-level") ?? 1, 1, 10);
@@ -226,12 +226,12 @@ internal sealed class OdtReader : IDocumentReader
 
         /// <summary>The paragraphs of a cell in one line, those of lists and tables inside it too.</summary>
         private string CellText(XElement cell, List<XElement> asides)
-            => string.Join(' ', cell.Descendants().Where(child => child.LocalName() is "p" or "h" && !IsHidden(child)
+            => string.Join(' ', cell.Descendants().Where(child => child.LocalName() is "p" or "h" && !IsLeftOut(child)
                 && !child.Ancestors().TakeWhile(outer => outer != cell)
                 .Any(outer => outer.LocalName() is "note" or "annotation" or "text-box"))
                 .Select(child => TextOf(child, asides).Trim()).Where(text => text.Length > 0));
 
-        private bool IsHidden(XElement element) => element.Attr("style-name") is { } style && _hidden.Contains(style);
+        private bool IsLeftOut(XElement element) => element.Attr("style-name") is { } style && _leftOut.Contains(style);
 
         private string TextOf(XElement paragraph, List<XElement> asides)
         {
@@ -285,7 +285,7 @@ internal sealed class OdtReader : IDocumentReader
                     case "hidden-paragraph" when child.Attr("is-hidden") == "true":
                         text.Clear();
                         break;
-                    case var _ when IsHidden(child):
+                    case var _ when IsLeftOut(child):
                         break;
                     default:
                         if (child.Attr("style-name") is { } style && _raised.Contains(style) && text.Length > 0

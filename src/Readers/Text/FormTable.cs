@@ -6,12 +6,13 @@ namespace Kotonoha.Readers;
 /// header.</summary>
 /// <remarks>
 /// The table has no row marked as header. It is a form if its first column alone is set off (header cells, bold, colons, a header row left
-/// empty); or if the first column names at least two things that forms ask for while the first row does not name another one beside; or if
-/// the values are of three kinds, which those below a header are not. In doubt it is a table.
+/// empty); or if at least half of its labels, two or more and the first among them, are as a whole names of what forms ask for while the
+/// first row does not name another one beside; or if the values are of three kinds, which those below a header are not. In doubt it is a
+/// table.
 /// </remarks>
 internal static partial class FormTable
 {
-    private const int MaxLabelLength = 40, FewRows = 3, ManyKinds = 3;
+    private const int MaxLabelLength = 40, MaxFieldWords = 2, MaxJapaneseFieldLength = 10, FewRows = 3, ManyKinds = 3;
 
     // What forms ask for is also what columns are called.
     private static readonly HashSet<string> FieldWords = new(StringComparer.OrdinalIgnoreCase)
@@ -39,6 +40,15 @@ internal static partial class FormTable
         "adres", "afdeling", "bedrag", "bedrijf", "naam", "plaats", "prijs", "reden", "telefoon", "waarde",
     };
 
+    // What makes a field of another: first name, invoice date, date of issue.
+    private static readonly HashSet<string> Qualifiers = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "billing", "booking", "contract", "delivery", "family", "first", "full", "given", "home", "invoice", "issue", "last", "legal",
+        "marital", "middle", "order", "passport", "postal", "registration", "shipping", "tax", "vat", "work", "zip",
+    };
+
+    private static readonly HashSet<string> Particles = new(StringComparer.OrdinalIgnoreCase) { "of", "the" };
+
     /// <summary>Whether rows are those of a form.</summary>
     /// <param name="rows">All rows of a table of two columns, or the pairs of one of four, none of which the document marks as
     /// header.</param>
@@ -55,10 +65,10 @@ internal static partial class FormTable
         int colons = rows.Count(row => row.Label[^1] is ':' or '：');
         if (hasEmptyHeader || (colons * 3 >= rows.Count * 2 && (colons > 1 || rows.Count == 1)))
             return true;
-        if (rows.Count < 2 || NamesOnly(rows[0].Value))
+        if (rows.Count < 2 || IsField(rows[0].Value))
             return false;
-        int fields = rows.Count(row => Names(row.Label));
-        if (fields >= 2 && fields * 2 >= rows.Count)
+        int fields = rows.Count(row => IsField(row.Label));
+        if (fields >= 2 && fields * 2 >= rows.Count && IsField(rows[0].Label))
             return true;
         var kinds = rows.Skip(1).Select(row => KindOf(row.Value)).Where(kind => kind != ValueKind.None).ToHashSet();
         return rows.Count > FewRows && kinds.Count >= ManyKinds && kinds.Overlaps([ValueKind.Address, ValueKind.Date]);
@@ -71,14 +81,17 @@ internal static partial class FormTable
     private static bool IsLabel(string text)
         => text.Length is > 0 and <= MaxLabelLength && text.Any(char.IsLetter) && !char.IsDigit(text[0]) && !SentenceEnd().IsMatch(text);
 
-    private static bool Names(string label)
-        => Words(label).Any(FieldWords.Contains) || JapaneseField().IsMatch(label);
-
-    private static bool NamesOnly(string text)
-        => (Words(text).ToList() is { Count: > 0 } words && words.TrueForAll(word => FieldWords.Contains(word) || word is "of" or "the"))
-            || (text.Length <= 8 && JapaneseField().Match(text) is { Success: true } match && match.Index + match.Length == text.Length);
-
-    private static IEnumerable<string> Words(string text) => WordAt().Matches(text).Select(match => match.Value);
+    /// <summary>Whether a text as a whole, but for a note in brackets, is the name of something that forms ask for.</summary>
+    private static bool IsField(string text)
+    {
+        if (text.Length > MaxLabelLength)
+            return false;
+        text = NoteAtEnd().Replace(text, "");
+        var words = WordAt().Matches(text).Select(match => match.Value).Where(word => !Particles.Contains(word)).ToList();
+        return (words.Count is > 0 and <= MaxFieldWords && words.Exists(FieldWords.Contains)
+                && words.TrueForAll(word => FieldWords.Contains(word) || Qualifiers.Contains(word)))
+            || (text.Length <= MaxJapaneseFieldLength && JapaneseField().IsMatch(text));
+    }
 
     private static ValueKind KindOf(string value)
         => value.Length == 0 ? ValueKind.None
@@ -98,6 +111,9 @@ internal static partial class FormTable
     [GeneratedRegex(@"[。！？!?]|[.;]\s")]
     private static partial Regex SentenceEnd();
 
+    [GeneratedRegex(@"\s*(?:[(（][^()（）]*[)）])?\s*[:：]?$")]
+    private static partial Regex NoteAtEnd();
+
     [GeneratedRegex(@"\p{L}[\p{L}-]*")]
     private static partial Regex WordAt();
 
@@ -108,8 +124,8 @@ internal static partial class FormTable
         + @"|^\p{L}{3,9} \d{1,2}, \d{4}\b|^\d{1,2}月\d{1,2}日")]
     private static partial Regex Date();
 
-    [GeneratedRegex("氏名|名前|名称|申請者?|住所|所在地|電話(?:番号)?|メール(?:アドレス)?|日付|日時|期間|期限|部署|所属|担当者?|番号|目的|理由|備考|金額|料金|価格|場所|会場"
-        + "|種類|種別|状態|内容|件名|項目|値|説明|役職|職業|会社名?|年齢|性別|生年月日|国籍|人数|数量|締切|開始|終了|責任者|連絡先|曜日|時間|姓名|地址|电话|日期|部门|单位|编号")]
+    [GeneratedRegex("(?:氏名|名前|名称|申請者?|住所|所在地|電話(?:番号)?|メール(?:アドレス)?|日付|日時|期間|期限|部署|所属|担当者?|番号|目的|理由|備考|金額|料金|価格|場所|会場"
+        + "|種類|種別|状態|内容|件名|項目|値|説明|役職|職業|会社名?|年齢|性別|生年月日|国籍|人数|数量|締切|開始|終了|責任者|連絡先|曜日|時間|姓名|地址|电话|日期|部门|单位|编号)$")]
     private static partial Regex JapaneseField();
 }
 

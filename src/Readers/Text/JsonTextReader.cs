@@ -26,20 +26,18 @@ internal sealed class JsonTextReader : IDocumentReader
         ArgumentNullException.ThrowIfNull(content);
         var text = TextDecoder.Decode(content, name);
         var builder = new ExtractedTextBuilder(name);
-        var records = new RecordText(builder, cancellationToken);
         if (Path.GetExtension(name).Equals(".json", StringComparison.OrdinalIgnoreCase))
         {
             if (string.IsNullOrWhiteSpace(text))
                 return ValueTask.FromResult(builder.Build(null, MediaType));
             using var document = JsonDocument.Parse(text, Options);
-            records.Add(document.RootElement);
-            return ValueTask.FromResult(builder.Build(RecordText.TitleOf(document.RootElement), MediaType, firstHeadingIsTitle: false));
+            return ValueTask.FromResult(RecordText.Document(document.RootElement, builder, MediaType, cancellationToken));
         }
 
         // The lines are read twice, so that no more than one is held: for what they have in common, and for what they say.
         var remarks = new List<string>();
         int read = 0;
-        records.AddAll(Lines, "", 1);
+        new RecordText(builder, cancellationToken).AddAll(Lines, "", 1);
         if (read == 0 && remarks.Count > 0)
             throw new DocumentFormatException($"'{name}' has no line of valid JSON; {remarks[0]}");
         return ValueTask.FromResult(builder.Build(null, "application/jsonl", firstHeadingIsTitle: false) with { Remarks = remarks });

@@ -13,19 +13,22 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
 {
     private const int MaxLineLength = 200, MaxHeadingLength = 80;
 
-    /// <summary>Adds a value with all in it.</summary>
-    internal void Add(JsonElement value) => Add(value, "", 1);
+    /// <summary>The document that one value is, with the title that it gives itself.</summary>
+    internal static ExtractedDocument Document(
+        JsonElement root, ExtractedTextBuilder builder, string mediaType, CancellationToken cancellationToken)
+    {
+        new RecordText(builder, cancellationToken).Add(root, "", 1);
+        var title = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("title", out var value)
+            && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        return builder.Build(title, mediaType, firstHeadingIsTitle: false);
+    }
 
-    /// <summary>What a document of structured data says about its own title.</summary>
-    internal static string? TitleOf(JsonElement root)
-        => root.ValueKind == JsonValueKind.Object && root.TryGetProperty("title", out var title) && title.ValueKind == JsonValueKind.String
-            ? title.GetString()
-            : null;
-
-    /// <summary>The fields of an object with their dotted paths, each on one line; an array is joined.</summary>
-    internal static IEnumerable<(string Path, string Value)> Fields(JsonElement element, string path = "")
+    /// <summary>The fields of an object with their dotted paths, each on one line; an array is joined, and null stays null.</summary>
+    internal static IEnumerable<(string Path, string? Value)> Fields(JsonElement element, string path = "")
         => element.EnumerateObject().SelectMany(member => Join(path, member.Name) is var name && member.Value is
-        { ValueKind: JsonValueKind.Object } inner ? Fields(inner, name) : [(name, OneLine(member.Value))]);
+        { ValueKind: JsonValueKind.Object } inner
+            ? Fields(inner, name)
+            : [(name, member.Value.ValueKind == JsonValueKind.Null ? null : OneLine(member.Value))]);
 
     /// <summary>Whether all that a value holds is plain fields and tables of flat records.</summary>
     internal static bool IsRecords(JsonElement value)
@@ -35,13 +38,8 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
                 && value.EnumerateObject().All(member => IsCollection(member.Value) ? IsTable(member.Value) : IsPlain(member.Value));
 
         static bool IsTable(JsonElement array)
-        {
-            var shape = new RecordShape();
-            foreach (var element in array.EnumerateArray())
-                shape.Observe(element);
-            return shape.IsTable && array.EnumerateArray().All(element
-                => element.EnumerateObject().All(member => IsPlain(member.Value)));
-        }
+            => new RecordShape(array.EnumerateArray()).IsTable
+                && array.EnumerateArray().All(element => element.EnumerateObject().All(member => IsPlain(member.Value)));
 
         static bool IsPlain(JsonElement value) => value.ValueKind != JsonValueKind.Object && !IsCollection(value);
     }
@@ -49,13 +47,11 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
     /// <summary>Adds values, which are gone through twice.</summary>
     internal void AddAll(Func<IEnumerable<JsonElement>> values, string path, int level)
     {
-        var shape = new RecordShape();
-        foreach (var value in values())
+        var shape = new RecordShape(values().Select(value =>
         {
             cancellationToken.ThrowIfCancellationRequested();
-            shape.Observe(value);
-        }
-
+            return value;
+        }));
         if (shape.IsTable)
         {
             AddTable(shape, null, values().Select(value => ((string?)null, value)), path, level);
@@ -83,7 +79,7 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
         else if (IsCollection(value))
             AddAll(() => value.EnumerateArray(), path, level);
         else
-            AddLines([(path, Text(value))]);
+            AddLines([(path, Plain(value))]);
     }
 
     private void AddObject(JsonElement value, string path, int level)
@@ -108,7 +104,7 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
                 else if (member.Value.ValueKind == JsonValueKind.Object)
                     Gather(member.Value, name);
                 else
-                    lines.Add((name, member.Value.ValueKind == JsonValueKind.Array ? OneLine(member.Value) : Text(member.Value)));
+                    lines.Add((name, Plain(member.Value)));
             }
         }
     }
@@ -125,14 +121,7 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
 
     private static RecordShape? MapOf(JsonElement value)
     {
-        var shape = new RecordShape { HasKeys = true };
-        foreach (var member in value.EnumerateObject())
-        {
-            if (member.Value.ValueKind != JsonValueKind.Object)
-                return null;
-            shape.Observe(member.Value);
-        }
-
+        var shape = new RecordShape(value.EnumerateObject().Select(member => member.Value), hasKeys: true);
         return shape.IsTable ? shape : null;
     }
 
@@ -154,12 +143,13 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
             cancellationToken.ThrowIfCancellationRequested();
             cells.Clear();
             foreach (var (column, value) in Fields(record))
-                cells[column] = cells.TryGetValue(column, out var before) ? $"{before}; {value}" : value;
+                if (value is not null)
+                    cells[column] = cells.TryGetValue(column, out var before) ? $"{before}; {value}" : value;
             grid.BeginRow();
             if (name is not null)
                 grid.Add(name);
             foreach (var column in shape.Columns)
-                grid.Add(cells.GetValueOrDefault(column) is { } cell and not "null" ? cell : "");
+                grid.Add(cells.GetValueOrDefault(column, ""));
             grid.EndRow();
         }
 
@@ -182,14 +172,14 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
         }
 
         var fields = Fields(value).ToList();
-        var line = string.Join("; ", fields.Select(field => $"{field.Path}: {field.Value}"));
+        var line = Line(fields, "; ");
         if (line.Length <= MaxLineLength && !HasRecords(value))
         {
             builder.Add(BlockKind.ListItem, line);
             return;
         }
 
-        var heading = fields.Find(field => field.Value.Length > 0 && field.Path.Length + field.Value.Length < MaxHeadingLength);
+        var heading = fields.Find(field => field.Value is { Length: > 0 } && field.Path.Length + field.Value.Length < MaxHeadingLength);
         if (heading.Path is not null)
             builder.AddHeading(level++, $"{heading.Path}: {heading.Value}");
         AddObject(value, "", level);
@@ -238,12 +228,18 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
 
     private static string Join(string path, string name) => path.Length == 0 ? name : $"{path}.{name}";
 
+    /// <summary>A plain value as it is, an array on one line.</summary>
+    private static string Plain(JsonElement value) => value.ValueKind == JsonValueKind.Array ? OneLine(value) : Text(value);
+
+    private static string Line(IEnumerable<(string Path, string? Value)> fields, string separator)
+        => string.Join(separator, fields.Select(field => $"{field.Path}: {field.Value ?? "null"}"));
+
     private static string Text(JsonElement value) => value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
 
     private static string OneLine(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Array => string.Join(IsCollection(value) ? "; " : ", ", value.EnumerateArray().Select(OneLine)),
-        JsonValueKind.Object => string.Join(", ", Fields(value).Select(field => $"{field.Path}: {field.Value}")),
+        JsonValueKind.Object => Line(Fields(value), ", "),
         _ => Text(value).ReplaceLineEndings(" ").Trim(),
     };
 
@@ -258,17 +254,23 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
 
         private readonly HashSet<string> _known = new(StringComparer.Ordinal);
         private long _records, _filled, _length;
+        private readonly bool _hasKeys;
         private bool _hasOthers;
 
-        internal bool HasKeys { get; init; }
+        internal RecordShape(IEnumerable<JsonElement> values, bool hasKeys = false)
+        {
+            _hasKeys = hasKeys;
+            foreach (var value in values)
+                Observe(value);
+        }
 
         internal List<string> Columns { get; } = [];
 
-        internal bool IsTable => !_hasOthers && _records > (HasKeys ? 1 : 0) && Columns.Count > (HasKeys ? 0 : 1)
+        internal bool IsTable => !_hasOthers && _records > (_hasKeys ? 1 : 0) && Columns.Count > (_hasKeys ? 0 : 1)
             && Columns.Count <= MaxColumns && _length <= _records * MaxRowLength
-            && _filled >= _records * Columns.Count * (HasKeys ? LeastFilledOfMap : LeastFilled);
+            && _filled >= _records * Columns.Count * (_hasKeys ? LeastFilledOfMap : LeastFilled);
 
-        internal void Observe(JsonElement value)
+        private void Observe(JsonElement value)
         {
             if (_hasOthers || value.ValueKind != JsonValueKind.Object || HasRecords(value) || Columns.Count > MaxColumns)
             {
@@ -282,7 +284,7 @@ internal sealed class RecordText(ExtractedTextBuilder builder, CancellationToken
                 if (_known.Add(path))
                     Columns.Add(path);
                 _filled++;
-                _length += text.Length;
+                _length += text?.Length ?? 0;
             }
         }
     }

@@ -19,11 +19,7 @@ internal sealed class YamlReader : IDocumentReader
         using var parsed = YamlRecords.Parse(text);
         cancellationToken.ThrowIfCancellationRequested();
         if (parsed is { RootElement: var root } && RecordText.IsRecords(root))
-        {
-            new RecordText(builder, cancellationToken).Add(root);
-            return ValueTask.FromResult(builder.Build(RecordText.TitleOf(root), MediaType, firstHeadingIsTitle: false));
-        }
-
+            return ValueTask.FromResult(RecordText.Document(root, builder, MediaType, cancellationToken));
         builder.Add(BlockKind.Code, text.TrimEnd());
         return ValueTask.FromResult(builder.Build(Path.GetFileName(name), MediaType));
     }

@@ -40,7 +40,7 @@ internal static class YamlRecords
     /// <returns>Whether there was a document.</returns>
     private static bool Write(Parser parser, Utf8JsonWriter json)
     {
-        var scalars = new Dictionary<AnchorName, string>();
+        var scalars = new Dictionary<AnchorName, Scalar>();
         var open = new Stack<bool>(); // of each collection: whether it is a mapping
         bool isKey = false, any = false;
         while (parser.MoveNext())
@@ -73,16 +73,20 @@ internal static class YamlRecords
                     break;
                 case Scalar scalar:
                     if (!scalar.Anchor.IsEmpty)
-                        scalars[scalar.Anchor] = scalar.Value;
-                    WriteScalar(scalar.Value, scalar.Style == ScalarStyle.Plain && scalar.Value is "" or "~" or "null");
+                        scalars[scalar.Anchor] = scalar;
+                    WriteScalar(scalar.Value, IsNull(scalar));
                     break;
                 case AnchorAlias alias:
-                    WriteScalar(scalars.GetValueOrDefault(alias.Value, "*" + alias.Value.Value), false);
+                    var named = scalars.GetValueOrDefault(alias.Value);
+                    WriteScalar(named?.Value ?? "*" + alias.Value.Value, named is not null && IsNull(named));
                     break;
             }
         }
 
         return any;
+
+        static bool IsNull(Scalar scalar)
+            => scalar.Style == ScalarStyle.Plain && scalar.Tag.IsEmpty && scalar.Value is "" or "~" or "null" or "Null" or "NULL";
 
         void WriteScalar(string value, bool isNull)
         {
