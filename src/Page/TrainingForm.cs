@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Numerics;
 using Kotonoha.Client;
 using Kotonoha.Server.Http;
+using Kotonoha.Server.Training;
 
 namespace Kotonoha.Page;
 
@@ -30,11 +31,20 @@ internal sealed class TrainingForm(Session session)
     /// <summary>Whether texts that are too long are cut.</summary>
     public bool CutLong { get; set; }
 
-    /// <summary>The settings.</summary>
+    /// <summary>Whether the recipe has a setting, and the model that is chosen leaves it open.</summary>
+    public bool Has(string setting)
+        => TrainingRecipes.Has(this["recipe"], setting) && setting switch
+        {
+            "depth" or "vocabulary" => this["model"].Length == 0,
+            "lora" => this["model"].Length > 0,
+            _ => true,
+        };
+
+    /// <summary>The settings; what was written into a field that the recipe lacks is left out.</summary>
     /// <exception cref="ApiException">A number is none; its field is named.</exception>
     public TrainingSettings Settings()
     {
-        bool isFresh = this["model"].Length == 0, isCollection = this["data"].StartsWith(CollectionMark, StringComparison.Ordinal);
+        bool isCollection = this["data"].StartsWith(CollectionMark, StringComparison.Ordinal);
         return new TrainingSettings(this["recipe"])
         {
             Data = isCollection ? null : Text("data"),
@@ -49,21 +59,21 @@ internal sealed class TrainingForm(Session session)
             Optimizer = Text("optimizer"),
             Schedule = Text("schedule"),
             LastLayers = Number<int>("lastLayers"),
-            Lora = isFresh ? null : Number<int>("lora"),
+            Lora = Number<int>("lora"),
             AverageDecay = Number<double>("averageDecay"),
-            Depth = isFresh ? Number<int>("depth") : null,
-            Vocabulary = isFresh ? Number<int>("vocabulary") : null,
-            Method = this["recipe"] == "preferences" ? Text("method") : null,
-            Beta = this["recipe"] == "preferences" ? Number<double>("beta") : null,
+            Depth = Number<int>("depth"),
+            Vocabulary = Number<int>("vocabulary"),
+            Method = Text("method"),
+            Beta = Number<double>("beta"),
             Seed = Number<int>("seed"),
             EvaluateEvery = Number<int>("evaluateEvery"),
             SamplePrompt = Text("samplePrompt"),
-            CutLong = CutLong && this["recipe"] is ("chat" or "completions"),
+            CutLong = CutLong && Has("cutLong"),
             SkipBadLines = SkipBadLines,
         };
     }
 
-    private string? Text(string name) => this[name].Trim() is { Length: > 0 } text ? text : null;
+    private string? Text(string name) => Has(name) && this[name].Trim() is { Length: > 0 } text ? text : null;
 
     private T? Number<T>(string name)
         where T : struct, INumber<T>

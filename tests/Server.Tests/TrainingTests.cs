@@ -46,7 +46,14 @@ public sealed partial class TrainingTests
             })!;
             var help = await process.StandardOutput.ReadToEndAsync();
             await process.WaitForExitAsync();
-            known.UnionWith(OptionName().Matches(help).Select(match => match.Groups[1].Value));
+            var options = OptionName().Matches(help).Select(match => match.Groups[1].Value).ToHashSet();
+            known.UnionWith(options);
+
+            // What the page shows of a recipe is what its command takes.
+            foreach (var setting in (string[])["depth", "vocabulary", "lora", "samplePrompt", "method", "beta", "cutLong", "teacher",
+                "lastLayers", "averageDecay"])
+                Assert.Equal(options.Contains($"--{JsonNamingPolicy.KebabCaseLower.ConvertName(setting)}"),
+                    Server.Training.TrainingRecipes.Has(recipe.Name, setting));
         }
 
         // The rest says where the command runs and how it ends, which is the server's.

@@ -19,7 +19,8 @@ internal static class CleanCommand
         var defaults = new CorpusCleanerOptions();
         var data = new Argument<string>("PATH")
         {
-            Description = "A folder of .txt, .md and .jsonl files (one object with a text a line), or one such file.",
+            Description = "A folder of .txt, .md, .jsonl (one object with a text a line) and .json files (an array of such), or "
+                + "one of them.",
         };
         var output = new Option<string>("--out")
         {

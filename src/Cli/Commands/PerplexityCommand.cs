@@ -21,7 +21,8 @@ internal static class PerplexityCommand
         var model = new Argument<string>("MODEL") { Description = "A model's folder, a GGUF file, or OWNER/NAME of a pulled model." };
         var texts = new Argument<string>("PATH")
         {
-            Description = "A text file, a .jsonl file (one object with a text a line), or a folder of .txt, .md and .jsonl files.",
+            Description = "A text file, a .jsonl file (one object with a text a line), a .json file (an array of such), or a "
+                + "folder of these.",
         };
         var window = new Option<int?>("--window")
         {

@@ -4,6 +4,7 @@ using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.LocalModel.Training.Recipes;
+using Kotonoha.Tokenizers;
 
 namespace Kotonoha.Cli.Training;
 
@@ -29,12 +30,12 @@ internal sealed class PromptData
     /// <summary>
     /// The token that ends an answer: the end of a turn where a line was rendered as a conversation, or the model's first end token.
     /// </summary>
-    public int? EndId => (_isChat ? EndOf(_template!, _model) : null)
+    public int? EndId => (_isChat ? EndOf(_template!, _model.Tokenizer!) : null)
         ?? (_model.Generation.EosTokenIds is [var first, ..] ? first : null);
 
     /// <summary>The token that ends a turn; null where the tokenizer has none.</summary>
-    public static int? EndOf(ChatTemplate template, CheckpointText model)
-        => template.EndTokens.Select(token => model.Tokenizer!.TokenToId(token)).FirstOrDefault(id => id is not null);
+    public static int? EndOf(ChatTemplate template, Tokenizer tokenizer)
+        => template.EndTokens.Select(token => tokenizer.TokenToId(token)).FirstOrDefault(id => id is not null);
 
     /// <summary>
     /// A prompt, and the right result if it must have one: of <c>prompt</c> or GSM8K's <c>question</c>, and <c>answer</c>, of which what
@@ -119,8 +120,10 @@ internal sealed class PromptData
     }
 
     /// <summary>Whether lines hold single answers with a label; told by the first line that can be read.</summary>
+    /// <exception cref="UsageException">There is no such file.</exception>
     public static bool IsRated(string path)
     {
+        RecipeData.RequireFile(path);
         foreach (var (line, _) in LocalModel.Training.Data.JsonRecords.Read(path))
             try
             {

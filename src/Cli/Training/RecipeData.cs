@@ -198,7 +198,7 @@ internal static class RecipeData
         // A single long text is cut into documents of some lines.
         if (documents.Count == 1)
             documents = [.. documents[0].Chunk(20).Select(part => (IReadOnlyList<string>)part)];
-        return documents.Count > 0 ? documents : throw new TrainingException($"'{path}' has no text (.txt, .md, .jsonl).");
+        return documents.Count > 0 ? documents : throw new TrainingException($"'{path}' has no text (.txt, .md, .jsonl, .json).");
 
         void Add(List<string> paragraphs)
         {
@@ -213,8 +213,10 @@ internal static class RecipeData
 
     /// <summary>Questions in SQuAD's layout; those without an answer are left out.</summary>
     /// <exception cref="TrainingException">The file is of another layout.</exception>
+    /// <exception cref="UsageException">There is no such file.</exception>
     public static IReadOnlyList<AnsweredQuestion> Squad(string path)
     {
+        RequireFile(path);
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(path));
@@ -239,11 +241,20 @@ internal static class RecipeData
         }
     }
 
+    /// <summary>Refuses what cannot be read as one file.</summary>
+    /// <exception cref="UsageException">It is a folder, or is not there.</exception>
+    public static void RequireFile(string path)
+    {
+        if (!File.Exists(path))
+            throw new UsageException(Directory.Exists(path)
+                ? $"'{path}' is a folder, and this recipe reads a file"
+                : $"'{path}': there is no such file");
+    }
+
     private static List<T> ReadLines<T>(
         string path, bool skipBad, Func<string, IEnumerable<(string Text, int Number)>> linesOf, Func<RecipeLine, T> read)
     {
-        if (!File.Exists(path))
-            throw new UsageException($"'{path}': there is no such file");
+        RequireFile(path);
         var lines = new List<T>();
         int bad = 0;
         foreach (var (line, number) in linesOf(path))

@@ -11,6 +11,7 @@ namespace Kotonoha.Cli.Training;
 /// The memory that a run needs, by arithmetic from its settings and from the headers of models' files: nothing large is read or allocated.
 /// </summary>
 /// <param name="Weights">The weights of the model that learns.</param>
+/// <param name="WeightBytes">Their bytes, as they are held.</param>
 /// <param name="Trained">Those of them, or of its adapter, that are trained.</param>
 /// <param name="OtherBytes">The bytes of a teacher, a reference or a reward model.</param>
 /// <param name="Width">The width of its hidden states.</param>
@@ -18,11 +19,12 @@ namespace Kotonoha.Cli.Training;
 /// <param name="Vocabulary">Its token ids.</param>
 /// <param name="Context">The tokens that it reads.</param>
 internal sealed partial record RecipeMemory(
-    double Weights, double Trained, double OtherBytes, double Width, int Layers, double Vocabulary, int Context)
+    double Weights, double WeightBytes, double Trained, double OtherBytes, double Width, int Layers, double Vocabulary, int Context)
 {
     // What the processor's engine keeps for the backward pass: measured, in numbers of four bytes for each token.
     private const double KeptInLayer = 58, KeptAroundLayer = 2, KeptOfLogits = 5;
     private const int BytesOfNumber = 4, MaxSampledPrompt = 64;
+    private const string GgufEmbedding = "token_embd.weight";
     private const double Giga = 1 << 30, FlopsForEachWeightAndToken = 6;
 
     /// <summary>Refuses a run whose weights, gradients, moments and activations the machine's memory cannot hold.</summary>
@@ -37,7 +39,7 @@ internal sealed partial record RecipeMemory(
 
         // Elsewhere the moments lie beside the weights on the device, which tells what it lacks itself.
         bool onProcessor = ComputeDevice.Current == Device.Cpu;
-        double weights = BytesOfNumber * need.Weights + need.OtherBytes, state = onProcessor ? need.StateBytes(settings) : 0,
+        double weights = need.WeightBytes + need.OtherBytes, state = onProcessor ? need.StateBytes(settings) : 0,
             activations = onProcessor ? need.ActivationBytes(settings, batch) : 0, all = weights + state + activations;
         if (all <= available)
             return;
@@ -62,13 +64,15 @@ internal sealed partial record RecipeMemory(
         bool isEncoder = settings.Recipe is "masked" or "classify" or "answers" or "embed", isPair = settings.Recipe == "translation";
         int context = settings.Context ?? (isEncoder ? RecipeTasks.EncoderContext : isPair ? RecipeTasks.TranslationContext
             : settings.Recipe == "chat" ? RecipeTasks.ChatContext : DepthDial.Model(1, 1).ContextLength * (int)Math.Min(depth, 16));
-        double width = (isEncoder ? 32 : 64) * depth;
+        double width = depth
+            * (isEncoder ? RecipeTasks.EncoderWidth : isPair ? RecipeTasks.TranslationWidth : DepthDial.Model(1, 1).Width);
 
         // A layer: attention of 4 w² + 4 w, feed-forward of 8 w² + 5 w, two norms of 2 w; a decoder attends a second time.
         double layer = 12 * width * width + 13 * width, cross = 4 * width * width + 6 * width;
         double weights = (vocabulary + context) * width + 2 * width + depth * (isPair ? 2 * layer + cross : layer);
         return new RecipeMemory(
-            weights, weights, others, width, (int)Math.Min(int.MaxValue, isPair ? 2 * depth : depth), vocabulary, context);
+            weights, BytesOfNumber * weights, weights, others, width, (int)Math.Min(int.MaxValue, isPair ? 2 * depth : depth), vocabulary,
+            context);
     }
 
     private static RecipeMemory Known(RecipeSettings settings, ModelSummary model, double others)
@@ -85,9 +89,17 @@ internal sealed partial record RecipeMemory(
         // GRPO and PPO hold the model of the beginning too.
         if (settings.Recipe is "grpo" or "ppo")
             others += BytesOfNumber * weights;
-        return new RecipeMemory(weights, trained, others, Number(model, "n_embd", "hidden_size", "d_model") ?? 0, layers,
-            Number(model, "vocab_size") ?? 0,
-            (int)Math.Min(settings.Context ?? int.MaxValue, Number(model, "n_positions", "max_position_embeddings") ?? 0));
+
+        // Below an adapter matrices stay as they are stored, in half the bytes or in GGUF's blocks.
+        bool isGguf = model.Format == "gguf";
+        double bytes = model.Tensors.Sum(t => settings.Lora is not null && t.Shape.Length > 1 && (isGguf || t.Type is "F16" or "BF16")
+            ? t.Bytes
+            : BytesOfNumber * (double)t.Count);
+        double width = Number(model, "n_embd", "hidden_size", "d_model", "embedding_length") ?? 0;
+        double vocabulary = Number(model, "vocab_size")
+            ?? (model.Tensors.FirstOrDefault(t => t.Name == GgufEmbedding) is { } table && width > 0 ? table.Count / width : 0);
+        return new RecipeMemory(weights, bytes, trained, others, width, layers, vocabulary, (int)Math.Min(
+            settings.Context ?? int.MaxValue, Number(model, "n_positions", "max_position_embeddings", "context_length") ?? 0));
     }
 
     private double StateBytes(RecipeSettings settings) => Trained * (BytesOfNumber + (settings.AverageDecay is null ? 0 : BytesOfNumber)
@@ -108,10 +120,13 @@ internal sealed partial record RecipeMemory(
         return tokens * (inLayers * Width + KeptOfLogits * Vocabulary) * BytesOfNumber;
     }
 
+    // GGUF puts the architecture before its names.
     private static double? Number(ModelSummary model, params string[] names)
     {
+        var prefix = model.Architecture + ".";
         foreach (var (name, json) in model.Metadata)
-            if (names.Contains(name) && double.TryParse(json, CultureInfo.InvariantCulture, out double value))
+            if (names.Contains(name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : name)
+                && double.TryParse(json, CultureInfo.InvariantCulture, out double value))
                 return value;
         return null;
     }

@@ -22,8 +22,9 @@ internal static class RecipeRunner
     /// <summary>The recipes by name, with what each needs.</summary>
     public static IReadOnlyDictionary<string, string> Recipes { get; } = new SortedDictionary<string, string>(StringComparer.Ordinal)
     {
-        ["text"] = "predict the next token of the texts (.txt, .md, .jsonl) of --data: a new GPT of --depth layers, or --model further",
-        ["masked"] = "pretrain a BERT on the texts (.txt, .md, .jsonl) of --data: masked words and next sentences",
+        ["text"] = "predict the next token of the texts (.txt, .md, .jsonl, .json) of --data: a new GPT of --depth layers, or --model "
+            + "further",
+        ["masked"] = "pretrain a BERT on the texts (.txt, .md, .jsonl, .json) of --data: masked words and next sentences",
         ["classify"] = "classes of texts: JSON lines with text (and second), label; from --model, or a new encoder",
         ["answers"] = "find answers in passages: a file in SQuAD's layout; from --model, or a new encoder",
         ["embed"] = "vectors of texts: JSON lines with anchor, positive (and negative), or first, second, similarity",
@@ -222,7 +223,8 @@ internal static class RecipeRunner
     }
 
     // The same model under another way of writing its path is the same.
-    private static string NameOf(string model) => model.Length == 0 ? "none" : Path.Exists(model) ? Path.GetFullPath(model) : model;
+    private static string NameOf(string model)
+        => model.Length == 0 ? "none" : Path.Exists(model) ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(model)) : model;
 
     private static TrainingSample? SampleOf(RecipeSettings settings, RecipeTask made)
     {
@@ -244,8 +246,7 @@ internal static class RecipeRunner
             return new TrainingSample(tokenizer, prompt + "\n")
             {
                 PromptIds = rendered.Encode(tokenizer),
-                EndId = template.EndTokens.Select(token => tokenizer.TokenToId(token)).FirstOrDefault(id => id is not null)
-                    ?? RecipeTasks.EndOf(parts),
+                EndId = PromptData.EndOf(template, tokenizer) ?? RecipeTasks.EndOf(parts),
             };
         }
 

@@ -31,7 +31,9 @@ internal static class RecipeTasks
     /// <summary>What a new encoder and a new Transformer read.</summary>
     public const int EncoderContext = 128, TranslationContext = 256;
 
-    private const double HeldOutShare = 0.1;
+    /// <summary>The width of a new encoder and of a new Transformer for each layer of its depth.</summary>
+    public const int EncoderWidth = 32, TranslationWidth = 64;
+
     private const double DefaultBeta = 0.1;
     private const int DefaultCompletion = 64;
     private const float NewEncoderDecoderDropout = 0.1f;
@@ -128,12 +130,12 @@ internal static class RecipeTasks
 
     private static RecipeTask Masked(RecipeSettings settings, Disposables held)
     {
-        var documents = RecipeData.Documents(settings, settings.Data);
-        int cut = settings.HeldOut.Length > 0 ? documents.Count : documents.Count - (int)Math.Ceiling(documents.Count * HeldOutShare);
-        var heldOut = settings.HeldOut.Length > 0 ? RecipeData.Documents(settings, settings.HeldOut) : [.. documents.Skip(cut)];
-        var (model, tokenizer, parts, fresh) = Encoder(settings, held, documents.SelectMany(d => d), EncoderHead.Pretraining, null);
-        return new RecipeTask(
-            held.Keep(new MaskedLanguageModeling(model, tokenizer, [.. documents.Take(cut)], heldOut)), parts, fresh);
+        var (train, heldOut) = RecipeData.Split(Read(settings.Data), settings, Read, null);
+        var (model, tokenizer, parts, fresh) = Encoder(
+            settings, held, TokenizerTexts(settings, train, heldOut).SelectMany(d => d), EncoderHead.Pretraining, null);
+        return new RecipeTask(held.Keep(new MaskedLanguageModeling(model, tokenizer, train, heldOut)), parts, fresh);
+
+        IReadOnlyList<IReadOnlyList<string>> Read(string path) => RecipeData.Documents(settings, path);
     }
 
     private static RecipeTask Classes(RecipeSettings settings, Disposables held)
@@ -206,7 +208,7 @@ internal static class RecipeTasks
                 SpecialTokens = TranslationTokens,
                 AddPrefixSpace = true,
             }, cancellationToken);
-        int depth = settings.Depth ?? RecipeSettings.DefaultDepth, width = 64 * depth;
+        int depth = settings.Depth ?? RecipeSettings.DefaultDepth, width = TranslationWidth * depth;
         var model = held.Keep(known is not null ? EncoderDecoderCheckpoint.Load(known) : Marian.Create(
             new MarianConfig
             {
@@ -244,9 +246,7 @@ internal static class RecipeTasks
         if (settings.Context is not null)
             (train, longer) = train.Within(context);
         (heldOut, int longerHeldOut) = heldOut.Within(context);
-        if (longer + longerHeldOut > 0)
-            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"left out: {longer:N0} pairs, and {longerHeldOut:N0} held out, that are longer than {context:N0} tokens"));
+        TellLeftOut("pairs", longer, longerHeldOut, context);
         if (settings.Recipe == "reward")
             return new RecipeTask(
                 held.Keep(new RewardModeling(RewardModel.Create(model, settings.Seed), train, heldOut)), parts, false)
@@ -283,11 +283,25 @@ internal static class RecipeTasks
                 + "--method kto', and the others learn from pairs (chosen, rejected)");
         var (train, heldOut) = RecipeData.Records(settings, prompts.Rated);
         var (model, tokenizer, parts, _) = Gpt(settings, held, () => [], cancellationToken);
+        int context = settings.Context ?? model.ContextLength;
+        var fitting = settings.Context is null ? train : Within(train);
+        var fittingHeldOut = Within(heldOut);
+        TellLeftOut("completions", train.Count - fitting.Count, heldOut.Count - fittingHeldOut.Count, context);
         return new RecipeTask(held.Keep(new UnpairedPreferenceOptimization(
-            model, tokenizer, train, heldOut, prompts.EndId, (float)(settings.Beta ?? DefaultBeta))), parts, false)
+            model, tokenizer, fitting, fittingHeldOut, prompts.EndId, (float)(settings.Beta ?? DefaultBeta))), parts, false)
         {
             EndId = prompts.EndId,
         };
+
+        IReadOnlyList<RatedCompletion> Within(IReadOnlyList<RatedCompletion> completions)
+            => [.. completions.Where(c => CompletionTokens.Of(tokenizer, c.Prompt, c.Completion, prompts.EndId).Ids.Length <= context)];
+    }
+
+    private static void TellLeftOut(string what, int learned, int heldOut, int context)
+    {
+        if (learned + heldOut > 0)
+            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"left out: {learned:N0} {what}, and {heldOut:N0} held out, that are longer than {context:N0} tokens"));
     }
 
     private static RecipeTask Policy(RecipeSettings settings, Disposables held, CancellationToken cancellationToken)
@@ -438,7 +452,7 @@ internal static class RecipeTasks
 
         var tokenizer = Tokenizer.TrainWordPiece(
             texts, new WordPieceTrainingOptions { VocabularySize = VocabularyOf(settings), SpecialTokens = EncoderTokens });
-        int depth = settings.Depth ?? RecipeSettings.DefaultDepth, width = 32 * depth;
+        int depth = settings.Depth ?? RecipeSettings.DefaultDepth, width = EncoderWidth * depth;
         var model = held.Keep(Bert.Create(
             BertConfig.Tiny with
             {

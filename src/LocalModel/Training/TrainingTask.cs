@@ -109,6 +109,7 @@ public readonly record struct Measurement(string Name, double Value);
 public abstract class CausalTask : TrainingTask
 {
     private readonly IReadOnlyList<(Linear Layer, TrainedAdapter Adapter)> _adapters;
+    private long? _scoredVersion;
 
     /// <param name="model">The model; an adapter that was attached to be trained is trained in its place.</param>
     private protected CausalTask(CausalModel model)
@@ -148,6 +149,24 @@ public abstract class CausalTask : TrainingTask
             return;
         session.Download();
         Lora.Refresh(Model, session.Evaluation);
+    }
+
+    /// <summary>
+    /// Scores by the model as it is, the reference of what it learns: before a checkpoint is loaded, so that a resumed run has the same
+    /// one, and once while the weights are the same.
+    /// </summary>
+    /// <param name="options">The device and its threads.</param>
+    /// <param name="score">Keeps the scores; the session has the weights.</param>
+    private protected void ScoreReference(TrainingOptions options, Action<InferenceSession> score)
+    {
+        long version = Trained.Sum(p => (long)p.Version);
+        if (version == _scoredVersion)
+            return;
+        using var session = (options.Device ?? Devices.Device.Cpu).CreateInferenceSession(options.Threads);
+        session.Load(Model.Parameters);
+        Lora.Refresh(Model, session);
+        score(session);
+        _scoredVersion = Trained.Sum(p => (long)p.Version);
     }
 
     /// <inheritdoc/>

@@ -43,6 +43,19 @@ internal static class TrainingRecipes
             ?? throw ApiException.Invalid("recipe", $"There is no recipe '{name}'; there are "
                 + $"{string.Join(", ", All.Select(recipe => recipe.Name))}.");
 
+    /// <summary>Whether a recipe has a setting, by the name that errors give it.</summary>
+    public static bool Has(string recipe, string setting) => setting switch
+    {
+        "depth" => !Find(recipe).NeedsModel,
+        "vocabulary" => !Find(recipe).NeedsModel && recipe != "distill",
+        "lora" or "samplePrompt"
+            => recipe is "text" or "distill" or "chat" or "completions" or "preferences" || Samples(recipe),
+        "method" or "beta" => recipe == "preferences",
+        "cutLong" => recipe is "chat" or "completions",
+        "teacher" => Find(recipe).NeedsTeacher,
+        _ => true,
+    };
+
     /// <summary>Refuses settings that no run could have; names of data and models are looked up elsewhere.</summary>
     /// <exception cref="ApiException">A setting is wrong; it is named.</exception>
     public static void Check(TrainingSettings settings)

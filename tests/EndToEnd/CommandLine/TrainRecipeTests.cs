@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kotonoha.Cli.Training;
 
 namespace Kotonoha.EndToEnd.CommandLine;
 
@@ -188,6 +189,7 @@ public sealed class TrainRecipeTests : IDisposable
     [InlineData("text --data pairs.jsonl --out DIR --model none --depth 2", "--depth is for a new model")]
     [InlineData("text --data pairs.jsonl --out DIR --model none --lora 2 --last-layers 1", "--lora and --last-layers exclude each other")]
     [InlineData("embed --data similar.jsonl --out DIR", "similar.jsonl, line 2: 'similarity' should be a number")]
+    [InlineData("answers --data FOLDER --out DIR", "is a folder, and this recipe reads a file")]
     [InlineData("completions --data messages.jsonl --out DIR", "messages.jsonl, line 1: 'prompt' is a list")]
     [InlineData("text --data pairs.jsonl --out DIR --depth 300 --cost", "GB of memory, and there are")]
     [InlineData("text --config bad.yaml", "bad.yaml', line 1: there is no setting 'stepz'")]
@@ -213,6 +215,7 @@ public sealed class TrainRecipeTests : IDisposable
         var (code, _, error) = CliProcess.Run(["train", .. arguments.Split(' ').Select(argument => argument switch
         {
             "DIR" => _folder.At("out"),
+            "FOLDER" => _folder.Path,
             _ when argument.Contains('.', StringComparison.Ordinal) => _folder.At(argument),
             _ => argument,
         })]);
@@ -235,7 +238,9 @@ public sealed class TrainRecipeTests : IDisposable
         // The model reads its template's marks, not JSON.
         Lines("tasks.jsonl", i => new { prompt = Asked(i), answer = $"{i % 4 + i % 3}" });
         Train("grpo", "tasks.jsonl", "grpo", "--model", _folder.At("chat"), "--steps", "2", "--batch", "2", "--max-tokens", "3");
-        var samples = File.ReadAllLines(_folder.At("grpo/log.jsonl")).Where(line => line.Contains("\"sample\"", StringComparison.Ordinal));
+        string[] samples = [.. File.ReadAllLines(_folder.At("grpo/log.jsonl"))
+            .Where(line => line.Contains("\"sample\"", StringComparison.Ordinal))];
+        Assert.NotEmpty(samples);
         Assert.All(samples, line => Assert.StartsWith("0+0?\n", JsonDocument.Parse(line).RootElement.GetProperty("sample").GetString(),
             StringComparison.Ordinal));
         Lines("pairs.jsonl", i => new { chosen = Said(i, i % 4 + i % 3), rejected = Said(i, 9) });
@@ -264,6 +269,13 @@ public sealed class TrainRecipeTests : IDisposable
         Train("preferences", "transcripts.jsonl", "harmless", "--model", _folder.At("plain"), "--steps", "1");
         Lines("rated.jsonl", i => new { prompt = $"{i % 4}+1=", completion = i % 2 == 0 ? "x" : $"{i % 4 + 1}", label = i % 2 == 1 });
         Train("preferences", "rated.jsonl", "kto", "--model", _folder.At("plain"), "--steps", "1", "--method", "kto");
+        (code, _, error) = CliProcess.Run(["train", "preferences", "--data", _folder.Path, "--out", _folder.At("none"), "--model",
+            _folder.At("plain")]);
+        Assert.NotEqual(0, code);
+        Assert.Contains("is a folder, and this recipe reads a file", error, StringComparison.Ordinal);
+        Lines("uneven.jsonl", i => new { prompt = "1=", completion = i is 3 or 59 ? new string('x', 20) : "1", label = i % 2 == 1 });
+        Assert.Contains("left out: 1 completions, and 1 held out, that are longer than 12 tokens", Train("preferences", "uneven.jsonl",
+            "short", "--model", _folder.At("plain"), "--steps", "1", "--method", "kto", "--context", "12"), StringComparison.Ordinal);
         File.WriteAllText(_folder.At("alpaca.json"), JsonSerializer.Serialize(Enumerable.Range(0, 40)
             .Select(i => new { instruction = "add", input = $"{i % 4}+1", output = $"{i % 4 + 1}" })));
         Assert.Contains("held out", Train("chat", "alpaca.json", "alpaca", small), StringComparison.Ordinal);
@@ -283,6 +295,10 @@ public sealed class TrainRecipeTests : IDisposable
         }
 
         Assert.Equal(Generated(_folder.At("lo/step-3")), Generated(_folder.At("lo")));
+
+        // A separator at the end of its path makes no other model.
+        Train("completions", "answers.jsonl", "lo", "--model", _folder.At("gpt") + Path.DirectorySeparatorChar, "--steps", "4", "--lora",
+            "4");
         var (exported, _, problem) = CliProcess.Run(
             ["export", _folder.At("gpt"), _folder.At("merged"), "--adapter", _folder.At("lo")]);
         Assert.True(exported == 0, problem);
@@ -293,6 +309,24 @@ public sealed class TrainRecipeTests : IDisposable
             Assert.Contains("this is an adapter, not a model", error, StringComparison.Ordinal);
             Assert.Contains("--adapter", error, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void What_an_adapter_needs_counts_the_weights_as_they_are_stored_and_a_GGUF_file_says_its_sizes()
+    {
+        Lines("answers.jsonl", i => new { prompt = $"{i % 4}=", completion = $"{i % 4}" });
+        Train("completions", "answers.jsonl", "gpt", "--depth", "1", "--context", "16", "--steps", "2", "--vocabulary", "300");
+        var (code, _, error) = CliProcess.Run(["export", _folder.At("gpt"), _folder.At("gpt.gguf"), "--type", "q8_0"]);
+        Assert.True(code == 0, error);
+        var whole = RecipeMemory.Of(new RecipeSettings { Recipe = "completions", Model = _folder.At("gpt") });
+        var small = new RecipeSettings { Recipe = "completions", Model = _folder.At("gpt.gguf"), Lora = 4 };
+        var adapted = RecipeMemory.Of(small);
+        Assert.Equal((64, 1, 16), (whole.Width, whole.Layers, whole.Context));
+        Assert.Equal((whole.Width, whole.Layers, whole.Context, whole.Vocabulary),
+            (adapted.Width, adapted.Layers, adapted.Context, adapted.Vocabulary));
+        Assert.Equal(4 * whole.Weights, whole.WeightBytes);
+        Assert.InRange(adapted.WeightBytes, 1, 1.5 * adapted.Weights);
+        Assert.Equal(4 * adapted.Weights, RecipeMemory.Of(small with { Lora = null }).WeightBytes);
     }
 
     [Fact]

@@ -2,11 +2,12 @@ using Kotonoha.ChatTemplates;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Data;
 using Kotonoha.LocalModel.Training.Recipes;
 
 namespace Kotonoha.LocalModel.Tests.Training;
 
-/// <summary>The shapes in which data sets hold conversations and preferences.</summary>
+/// <summary>The shapes in which data sets hold texts, conversations and preferences.</summary>
 public sealed class PreferenceDataTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -39,11 +40,29 @@ public sealed class PreferenceDataTests : IDisposable
             StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Texts_of_a_JSON_array_are_documents_as_those_of_lines_are()
+    {
+        File.WriteAllText(_folder.At("corpus.json"), "[{\"text\": \"one\", \"name\": \"a\"},\n{\"text\": 3},\n{\"text\": \"two\"}]");
+        File.WriteAllText(_folder.At("corpus.jsonl"), "{\"text\": \"three\"}\n");
+        File.WriteAllText(_folder.At("config.json"), "{\n  \"layers\": 4\n}\n");
+        List<string> bad = [];
+        Assert.Equal([("a", "one"), ($"{_folder.At("corpus.json")}, line 3", "two"), ($"{_folder.At("corpus.jsonl")}, line 1", "three")],
+            CorpusFiles.Read(_folder.At("."), bad.Add).Select(d => (d.Name.Replace("/./", "/", StringComparison.Ordinal), d.Text)));
+        Assert.Contains("corpus.json, line 2: the text 'text' is missing", Assert.Single(bad), StringComparison.Ordinal);
+        Assert.Throws<TrainingException>(() => CorpusFiles.Read(_folder.At("corpus.json")).ToList());
+        Assert.True(CorpusFiles.IsLines(_folder.At("corpus.json")));
+    }
+
     [Theory]
     [InlineData("\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant: yes it",
         "\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant: yes no", "\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant:",
         " yes it", " yes no")]
     [InlineData("two plus two is four", "two plus two is five", "two plus two is ", "four", "five")]
+    [InlineData("東京は大きいですか。はい", "東京は大きいですか。いいえ", "東京は大きいですか。", "はい", "いいえ")]
+    [InlineData("首都は東京", "首都は京都", "首都は", "東京", "京都")]
+    [InlineData("名は𠮷", "名は𠮟", "名は", "𠮷", "𠮟")]
+    [InlineData("返事は？はい", "返事は？はいそうです", "返事は？は", "い", "いそうです")]
     public void The_common_beginning_of_two_transcripts_is_their_prompt(
         string chosen, string rejected, string prompt, string better, string worse)
     {

@@ -53,11 +53,9 @@ public sealed class PreferenceOptimization : CausalTask
     private readonly PreferenceOptimizationOptions _options;
     private readonly Batch _batch = new();
     private readonly List<int> _targets = [];
-    private (double Chosen, double Rejected)[]? _reference;
-    private (double Chosen, double Rejected)[] _heldOutReference = [];
+    private (double Chosen, double Rejected)[] _reference = [], _heldOutReference = [];
     private CompletionTokens[] _mismatched = [];
     private double[] _mismatchedReference = [];
-    private long _referenceVersion;
     private int[] _drawn = [];
     private ExampleDraws? _draws;
     private double _divergence;
@@ -99,24 +97,16 @@ public sealed class PreferenceOptimization : CausalTask
     internal override void Prepare(TrainingOptions options)
     {
         _draws = new ExampleDraws(_train.Count, options);
-
-        // Computed before a checkpoint is loaded: a resumed run has the same reference. Once is enough while the weights are the same.
-        long version = Trained.Sum(p => (long)p.Version);
-        if (_reference is not null && version == _referenceVersion)
-            return;
-        using var session = (options.Device ?? Devices.Device.Cpu).CreateInferenceSession(options.Threads);
-        session.Load(Model.Parameters);
-        Lora.Refresh(Model, session);
-        _reference = Sums(session, _train, default);
-        _heldOutReference = Sums(session, _heldOut, default);
-        if (_options.Method == PreferenceMethod.Kto)
+        ScoreReference(options, session =>
         {
+            _reference = Sums(session, _train, default);
+            _heldOutReference = Sums(session, _heldOut, default);
+            if (_options.Method != PreferenceMethod.Kto)
+                return;
             _mismatched = [.. Enumerable.Range(0, _train.Count).Select(i => _train[i].Chosen.After(_train[(i + 1) % _train.Count].Chosen,
                 Model.ContextLength))];
             _mismatchedReference = Sums(session, _mismatched, default);
-        }
-
-        _referenceVersion = Trained.Sum(p => (long)p.Version);
+        });
     }
 
     internal override DrawnBatch Draw(long step, int microBatch)
@@ -140,8 +130,8 @@ public sealed class PreferenceOptimization : CausalTask
         var mask = TokenLogProbabilities.Mask(_batch, _targets, rows.Columns);
         if (NeedsReference)
         {
-            var reference = pass.Column([.. _drawn.Select(i => (float)_reference![i].Chosen),
-                .. _drawn.Select(i => (float)_reference![i].Rejected)]);
+            var reference = pass.Column([.. _drawn.Select(i => (float)_reference[i].Chosen),
+                .. _drawn.Select(i => (float)_reference[i].Rejected)]);
             if (_options.Method == PreferenceMethod.Kto)
             {
                 var sums = TokenLogProbabilities.SequenceSum(pass, rows, pass.Constant(mask, rows.Rows, rows.Columns));

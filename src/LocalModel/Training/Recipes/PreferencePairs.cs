@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kotonoha.Foundation.Text;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
 using Kotonoha.LocalModel.Training.Data;
@@ -92,7 +93,7 @@ public sealed class PreferencePairs
 
     /// <summary>
     /// The pair of two transcripts: what both begin with is the prompt, up to the last turn of the assistant that both have, or, where no
-    /// turn is marked, to the end of a word.
+    /// turn is marked, to the end of a word; where no spaces stand between words, to a character.
     /// </summary>
     /// <exception cref="FormatException">They have no common beginning, or are the same.</exception>
     internal static PreferencePair OfTranscripts(string chosen, string rejected)
@@ -104,12 +105,20 @@ public sealed class PreferencePairs
         if (mark >= 0)
             common = mark + AssistantMark.Length;
         else
-            while (common > 0 && !char.IsWhiteSpace(chosen[common - 1]))
+        {
+            common = Math.Min(common, Math.Min(chosen.Length, rejected.Length) - 1);
+            while (common > 0 && !(EndsWord(chosen, common) && EndsWord(rejected, common)))
                 common--;
+        }
+
         return common > 0 && common < chosen.Length && common < rejected.Length
             ? new PreferencePair(chosen[..common], chosen[common..], rejected[common..])
             : throw new FormatException("'prompt' is missing, and 'chosen' and 'rejected' have no common beginning with an answer each");
     }
+
+    private static bool EndsWord(string text, int end)
+        => char.IsWhiteSpace(text[end - 1]) || (CjkText.IsCjk(text[end - 1]) && CjkText.IsCjk(text[end]) && !char.IsLowSurrogate(text[end]))
+            || text[end - 1] is '。' or '！' or '？';
 
     /// <summary>The pairs that are not longer than a number of tokens, and how many others there are.</summary>
     internal (PreferencePairs Fitting, int LeftOut) Within(int tokens)

@@ -22,9 +22,7 @@ public sealed class UnpairedPreferenceOptimization : CausalTask
     private readonly float _beta;
     private readonly Batch _batch = new();
     private readonly List<int> _targets = [];
-    private double[]? _reference;
-    private double[] _heldOutReference = [], _mismatchedReference = [];
-    private long _referenceVersion;
+    private double[] _reference = [], _heldOutReference = [], _mismatchedReference = [];
     private int[] _drawn = [];
     private ExampleDraws? _draws;
     private double _divergence;
@@ -83,18 +81,12 @@ public sealed class UnpairedPreferenceOptimization : CausalTask
     internal override void Prepare(TrainingOptions options)
     {
         _draws = new ExampleDraws(_train.Length, options);
-
-        // Computed before a checkpoint is loaded: a resumed run has the same reference.
-        long version = Trained.Sum(p => (long)p.Version);
-        if (_reference is not null && version == _referenceVersion)
-            return;
-        using var session = (options.Device ?? Devices.Device.Cpu).CreateInferenceSession(options.Threads);
-        session.Load(Model.Parameters);
-        Lora.Refresh(Model, session);
-        _reference = CompletionScores.Sums(Model, session, [.. _train.Select(c => c.Tokens)], default);
-        _heldOutReference = CompletionScores.Sums(Model, session, [.. _heldOut.Select(c => c.Tokens)], default);
-        _mismatchedReference = CompletionScores.Sums(Model, session, _mismatched, default);
-        _referenceVersion = Trained.Sum(p => (long)p.Version);
+        ScoreReference(options, session =>
+        {
+            _reference = CompletionScores.Sums(Model, session, [.. _train.Select(c => c.Tokens)], default);
+            _heldOutReference = CompletionScores.Sums(Model, session, [.. _heldOut.Select(c => c.Tokens)], default);
+            _mismatchedReference = CompletionScores.Sums(Model, session, _mismatched, default);
+        });
     }
 
     internal override void BeginStep(long step, TrainingSession session, CancellationToken cancellationToken)
@@ -124,7 +116,7 @@ public sealed class UnpairedPreferenceOptimization : CausalTask
         var rows = TokenLogProbabilities.ToRows(pass, TokenLogProbabilities.Of(pass, logits, [.. _targets]), _batch);
         var mask = pass.Constant(TokenLogProbabilities.Mask(_batch, _targets, rows.Columns), rows.Rows, rows.Columns);
         return PreferenceLosses.Unpaired(pass, TokenLogProbabilities.SequenceSum(pass, rows, mask),
-            pass.Column([.. _drawn.Select(i => (float)_reference![i])]), [.. _drawn.Select(i => _train[i].IsWanted)], _divergence, _beta)
+            pass.Column([.. _drawn.Select(i => (float)_reference[i])]), [.. _drawn.Select(i => _train[i].IsWanted)], _divergence, _beta)
             .Loss;
     }
 
