@@ -117,8 +117,8 @@ internal static class AnswerModel
 
     private const double AnswerBias = -7.96;
 
-    // Not fitted: what the threshold was lowered by for prose is kept from passages whose headings, names and cells say which thing is meant,
-    // where a wrong answer looks surer.
+    // Not fitted: what the threshold was lowered by for prose is kept from passages whose headings, names and cells say which thing is
+    // meant, where a wrong answer looks surer.
     private const double StructuredBias = -0.23;
 
     internal static double Rank(Candidate candidate) => Dot(RankingWeights, Placed(candidate.Features, candidate.IsStructured));

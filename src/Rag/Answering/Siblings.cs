@@ -36,7 +36,8 @@ internal sealed partial class Siblings
             if (groups["season"] is { Success: true, Value: var season })
                 times.Add("season:" + (season == "fall" ? "autumn" : season));
             else if (groups["when"] is { Success: true, Value: var when })
-                times.Add($"{groups["unit"].Value}:{(when is "previous" or "past" ? "last" : when is "coming" or "following" ? "next" : when)}");
+                times.Add(groups["unit"].Value + ":"
+                    + (when is "previous" or "past" ? "last" : when is "coming" or "following" ? "next" : when));
             else if (groups["year"] is { Success: true, Value: var year })
                 times.Add("年:" + (year == "去年" ? "昨年" : year == "本年" ? "今年" : year == "おととし" ? "一昨年" : year));
             else

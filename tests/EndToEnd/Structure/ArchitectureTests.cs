@@ -46,7 +46,8 @@ public partial class ArchitectureTests
                     "ModelContextProtocol.Core", "System.Numerics.Tensors", "YamlDotNet"]),
         ["Client"] = (["Foundation"], []),
         ["Server"] =
-            (["Foundation", "Client", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"], null),
+            (["Foundation", "Client", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents"],
+                null),
         ["Page"] = (["Foundation", "Client", "Tokenizers", "LocalModel", "Rag", "Agents", "Server"], null),
         ["Cli"] =
             (["Foundation", "Tokenizers", "ChatTemplates", "Grammars", "LocalModel", "Connector", "Readers", "Rag", "Agents", "Server",

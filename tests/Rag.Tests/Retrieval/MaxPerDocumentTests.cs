@@ -19,7 +19,8 @@ public sealed class MaxPerDocumentTests : IDisposable
             EmbeddedStore.Open(_folder.At("knowledge.db")), new SvdEmbedder(_folder.At("embedders")),
             new KnowledgeBaseOptions { Chunking = new() { MaxSize = 120, TargetSize = 80 } });
         var filler = string.Concat(Enumerable.Repeat("The kettle stands beside the stove in the kitchen of the house. ", 6));
-        await AddAsync("long.md", string.Concat(Enumerable.Range(1, 6).Select(i => $"# Kettle {i}\n\nKettle kettle number {i}. {filler}\n\n")));
+        var sections = Enumerable.Range(1, 6).Select(i => $"# Kettle {i}\n\nKettle kettle number {i}. {filler}\n\n");
+        await AddAsync("long.md", string.Concat(sections));
         await AddAsync("short.md", $"# Stove\n\nA kettle may be red. {filler}\n");
         await AddAsync("other.md", "# Weather\n\nSnow falls on the hills in winter.\n");
 

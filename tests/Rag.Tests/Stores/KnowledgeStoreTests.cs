@@ -37,7 +37,8 @@ public abstract class KnowledgeStoreTests
         await store.CreateAsync(Info());
         var document = Document("guide/日本語 ファイル.md", "v1", "東京タワーは333メートル。\n\"quoted\" \\ 𠮷野家 👩‍👩‍👧 \u0000 end", "second");
         var chunks = document.Chunks.ToArray();
-        chunks[0] = chunks[0] with { Chunk = chunks[0].Chunk with { Heading = "Über › 高さ", Page = 3, Title = "題", TableHeader = "名 | 高さ" } };
+        var first = chunks[0].Chunk with { Heading = "Über › 高さ", Page = 3, Title = "題", TableHeader = "名 | 高さ" };
+        chunks[0] = chunks[0] with { Chunk = first };
         await store.WriteAsync([document with { Chunks = chunks }]);
         var read = await store.ReadDocumentAsync("guide/日本語 ファイル.md");
         Assert.Equal(chunks.Select(chunk => chunk.Chunk), read);
