@@ -108,7 +108,18 @@ internal static class OptimizeCommands
             }
             catch (ArgumentOutOfRangeException exception)
             {
-                throw new UsageException(exception.Message.ReplaceLineEndings(" "));
+                var option = exception.ParamName switch
+                {
+                    nameof(PromptOptimizerOptions.ValidationFraction) => validation.Name,
+                    nameof(PromptOptimizerOptions.MaxCalls) => calls.Name,
+                    nameof(PromptOptimizerOptions.MaxTokens) => tokens.Name,
+                    nameof(PromptOptimizerOptions.MaxBootstrapped) => bootstrapped.Name,
+                    nameof(PromptOptimizerOptions.MaxDemonstrations) => demonstrations.Name,
+                    nameof(PromptOptimizerOptions.Candidates) => candidates.Name,
+                    nameof(PromptOptimizerOptions.Proposals) => proposals.Name,
+                    _ => shared.Concurrency.Name,
+                };
+                throw new UsageException($"{option}: {exception.Message.Split(" (Parameter ")[0]}");
             }
 
             var result = await ProgressDisplay.RunAsync(progress => optimizer.OptimizeAsync(prompt, examples, progress, cancellationToken));

@@ -77,7 +77,7 @@ public sealed partial class PromptOptimizationTests : IDisposable
     [InlineData("--metric best", "--metric: 'best' is not known; write exact, f1, fields")]
     [InlineData("--proposals 2", "--instructions and --proposals go with --method instructions")]
     [InlineData("--validation 1", "between 0 and 1")]
-    [InlineData("--concurrency 0", "'Concurrency'")]
+    [InlineData("--concurrency 0", "--concurrency: ")]
     [InlineData("--budget 1", "raise it")]
     public void Wrong_use_is_one_message(string options, string says)
     {
