@@ -6,6 +6,9 @@ namespace Kotonoha.Samples.Replicas;
 /// <summary>A server in a process of its own; it ends when this one does, as its input ends then.</summary>
 internal sealed class Replica : IDisposable
 {
+    // What else is printed is the log.
+    private const string AddressLine = "replica at ";
+
     private readonly Process _process;
 
     private Replica(Process process, Uri address) => (_process, Address) = (process, address);
@@ -22,8 +25,15 @@ internal sealed class Replica : IDisposable
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
         })!;
-        var line = await process.StandardOutput.ReadLineAsync();
-        return new Replica(process, new Uri(line ?? throw new InvalidOperationException("The replica did not start.")));
+        while (await process.StandardOutput.ReadLineAsync() is { } line)
+            if (line.StartsWith(AddressLine, StringComparison.Ordinal))
+            {
+                // Nobody reads on, but it must be able to go on writing.
+                _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
+                return new Replica(process, new Uri(line[AddressLine.Length..]));
+            }
+
+        throw new InvalidOperationException("The replica did not start.");
     }
 
     /// <summary>What the process of a replica does: as <c>kotonoha serve</c>, on a free port.</summary>
@@ -36,7 +46,7 @@ internal sealed class Replica : IDisposable
             Models = new Dictionary<string, string> { [Path.GetFileName(Path.TrimEndingDirectorySeparator(model))] = model },
         });
         await server.StartAsync();
-        Console.WriteLine(server.Urls.First());
+        Console.WriteLine(AddressLine + server.Urls.First());
         await Console.In.ReadToEndAsync();
         await server.StopAsync();
     }

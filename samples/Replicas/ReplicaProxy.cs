@@ -7,6 +7,7 @@ using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.LoadBalancing;
+using Yarp.ReverseProxy.Model;
 using Yarp.ReverseProxy.SessionAffinity;
 
 namespace Kotonoha.Samples.Replicas;
@@ -18,6 +19,9 @@ internal static class ReplicaProxy
     private const long MaxBodyBytes = 64 << 20;
 
     private static readonly TimeSpan HealthInterval = TimeSpan.FromSeconds(1);
+
+    // A replica that computes on all cores answers late; one that has died is refused at once.
+    private static readonly TimeSpan HealthTimeout = TimeSpan.FromSeconds(5);
 
     public static WebApplication Build(Uri url, IReadOnlyList<Uri> replicas)
     {
@@ -58,7 +62,7 @@ internal static class ReplicaProxy
             {
                 Enabled = true,
                 Interval = HealthInterval,
-                Timeout = HealthInterval,
+                Timeout = HealthTimeout,
                 Policy = HealthCheckConstants.ActivePolicy.ConsecutiveFailures,
                 Path = "/health/ready",
             },
@@ -71,18 +75,24 @@ internal static class ReplicaProxy
             replica => $"replica-{replica.Index + 1}", replica => new DestinationConfig { Address = replica.Item.AbsoluteUri }),
     };
 
-    // Until the next check finds that a replica has died, what it has not begun to answer is sent to another one.
+    // Until the next check finds that a replica has died, what it has not begun to answer is sent to another one: to those that the last
+    // check found well, then to the others.
     private static async Task RetryAsync(HttpContext context, Func<Task> next)
     {
         context.Request.EnableBuffering();
         var feature = context.GetReverseProxyFeature();
-        var left = feature.AvailableDestinations;
+        var (well, tried) = (feature.AvailableDestinations, new HashSet<DestinationState>());
         while (true)
         {
             await next();
-            left = [.. left.Where(destination => destination != feature.ProxiedDestination)];
-            if (context.GetForwarderErrorFeature() is null || context.Response.HasStarted || left.Count == 0
-                || context.RequestAborted.IsCancellationRequested)
+            if (feature.ProxiedDestination is { } last)
+                tried.Add(last);
+            if (context.GetForwarderErrorFeature() is null || context.Response.HasStarted || context.RequestAborted.IsCancellationRequested)
+                return;
+            var left = well.Where(destination => !tried.Contains(destination)).ToList();
+            if (left.Count == 0)
+                left = [.. feature.AllDestinations.Where(destination => !tried.Contains(destination))];
+            if (left.Count == 0)
                 return;
             context.Response.Clear();
             context.Request.Body.Position = 0;
