@@ -9,7 +9,7 @@ namespace Kotonoha.Server.Training;
 /// <remarks>Thread-safe.</remarks>
 internal sealed class TrainingLogFile(string path)
 {
-    private const int MaxPoints = 4000;
+    private const int MaxPoints = 4000, TailBytes = 256;
     private const string Loss = "loss", HeldOut = "held_out_";
 
     private static readonly string[] OfEachStep = [Loss, "learning_rate", "gradient_norm", "tokens_per_second"];
@@ -17,6 +17,9 @@ internal sealed class TrainingLogFile(string path)
     private readonly Lock _lock = new();
     private readonly List<TrainingPoint> _points = [];
     private long _read;
+
+    // The last bytes that were read: a run that goes on cuts its log and writes other lines in that place.
+    private byte[] _tail = [];
 
     /// <summary>All that is kept, by step.</summary>
     public IReadOnlyList<TrainingPoint> Points()
@@ -46,6 +49,12 @@ internal sealed class TrainingLogFile(string path)
         if (!File.Exists(path))
             return;
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        if (!IsAsRead(file))
+        {
+            _points.Clear();
+            (_read, _tail) = (0, []);
+        }
+
         if (file.Length <= _read)
             return;
         file.Position = _read;
@@ -55,6 +64,8 @@ internal sealed class TrainingLogFile(string path)
         // The last line may be being written.
         int end = bytes.AsSpan(0, count).LastIndexOf((byte)'\n') + 1;
         _read += end;
+        if (end > 0)
+            _tail = bytes[Math.Max(0, end - TailBytes)..end];
         foreach (var line in Encoding.UTF8.GetString(bytes, 0, end).Split('\n', StringSplitOptions.RemoveEmptyEntries))
             if (Parse(line) is { } point)
             {
@@ -66,6 +77,15 @@ internal sealed class TrainingLogFile(string path)
 
         if (_points.Count > MaxPoints)
             ThinOut();
+    }
+
+    private bool IsAsRead(FileStream file)
+    {
+        if (file.Length < _read)
+            return false;
+        file.Position = _read - _tail.Length;
+        var there = new byte[_tail.Length];
+        return file.ReadAtLeast(there, there.Length, throwOnEndOfStream: false) == there.Length && there.AsSpan().SequenceEqual(_tail);
     }
 
     private void ThinOut()
