@@ -161,13 +161,16 @@ public sealed partial class KnowledgeBase
     private async Task<IReadOnlyDictionary<string, string>> RefusedAsync(
         List<FolderFile> files, SyncPlan plan, CancellationToken cancellationToken)
     {
-        if (_store is not ScopedStore scoped)
-            return ImmutableDictionary<string, string>.Empty;
         var written = plan.Added.Concat(plan.Changed).ToHashSet(StringComparer.Ordinal);
-        return await scoped.RefusalsAsync(
+        return await RefusedAsync(
             [.. files.Where(file => written.Contains(file.Source)).Select(file => (file.Source, file.Labels.Access))], cancellationToken)
                 .ConfigureAwait(false);
     }
+
+    private async Task<IReadOnlyDictionary<string, string>> RefusedAsync(
+        IReadOnlyList<(string Source, DocumentAccess? Access)> documents, CancellationToken cancellationToken)
+        => _store is ScopedStore scoped ? await scoped.RefusalsAsync(documents, cancellationToken).ConfigureAwait(false)
+            : ImmutableDictionary<string, string>.Empty;
 
     private static Dictionary<string, DocumentAccess?> AccessBefore(
         IEnumerable<DocumentRecord> stored, IEnumerable<QuarantineRecord> held)

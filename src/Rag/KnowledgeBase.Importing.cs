@@ -27,6 +27,7 @@ public sealed partial class KnowledgeBase
         using var reader = new QdrantCollectionReader(collection);
         var waiting = new List<ForeignDocument>();
         var skipped = new List<SkippedDocument>();
+        var remarks = new List<DocumentRemark>();
         int documents = 0, chunks = 0, characters = 0;
         await foreach (var document in reader.ReadAsync(fields, cancellationToken).ConfigureAwait(false))
         {
@@ -44,7 +45,7 @@ public sealed partial class KnowledgeBase
         }
 
         await StoreAsync().ConfigureAwait(false);
-        return new CollectionImportReport(documents, chunks, reader.SkippedPoints, skipped);
+        return new CollectionImportReport(documents, chunks, reader.SkippedPoints, skipped) { Remarks = remarks };
 
         async Task StoreAsync()
         {
@@ -54,12 +55,16 @@ public sealed partial class KnowledgeBase
                 async preparer =>
                 {
                     var prepared = new List<PreparedDocument>();
+                    var scoped = await ScopedAsync(
+                        new DocumentLabels(), [.. waiting.Select(document => document.Source)], cancellationToken).ConfigureAwait(false);
+                    var refused = await RefusedAsync(
+                        [.. waiting.Select(document => (document.Source, scoped(document.Source).Access))], cancellationToken)
+                        .ConfigureAwait(false);
                     foreach (var document in waiting)
                     {
-                        var labels = await ScopedAsync(
-                            new DocumentLabels { Tags = document.Tags }, [document.Source], cancellationToken).ConfigureAwait(false);
-                        var one = preparer.Prepare(document.Source, document.Chunks, labels(document.Source), cancellationToken);
-                        if (one.SkipReason is { } reason)
+                        var labels = scoped(document.Source) with { Tags = document.Tags };
+                        var one = preparer.Prepare(document.Source, document.Chunks, labels, cancellationToken);
+                        if ((refused.GetValueOrDefault(document.Source) ?? one.SkipReason) is { } reason)
                             skipped.Add(new SkippedDocument(document.Source, reason));
                         else
                             prepared.Add(one);
@@ -70,6 +75,7 @@ public sealed partial class KnowledgeBase
                 },
                 cancellationToken).ConfigureAwait(false);
             chunks += report.Chunks;
+            remarks.AddRange(report.Remarks);
             waiting.Clear();
             characters = 0;
         }

@@ -63,6 +63,15 @@ public sealed class OpenAIProtocolTests(ServerFixture fixture) : IClassFixture<S
     }
 
     [Fact]
+    public async Task As_many_prompts_as_are_taken_are_answered_also_while_others_ask()
+    {
+        var prompts = Enumerable.Range(0, 128).Select(i => $"the {i}. ").ToArray();
+        var answers = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => PostAsync(
+            "/v1/completions", new { model = "tiny", prompt = prompts, max_tokens = 3, echo = true, logprobs = 1 })));
+        Assert.All(answers, answer => Assert.Equal(prompts.Length, answer.GetProperty("choices").GetArrayLength()));
+    }
+
+    [Fact]
     public async Task Prompts_of_tokens_are_continued_as_their_texts_one_or_several()
     {
         using var reference = fixture.Server.Reference();

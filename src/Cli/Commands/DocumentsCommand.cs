@@ -89,13 +89,8 @@ internal static class DocumentsCommand
         return Complete(command, true, parsed => [parsed.GetValue(collection)!], async (call, cancellationToken) =>
         {
             var parsed = call.Parsed;
-            var address = parsed.GetValue(server)!;
-            if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri is not { Scheme: "http" or "https", PathAndQuery: "/" })
-                throw new UsageException(
-                    $"--from '{address}' is not a gRPC address: http or https, a host and a port (by default 6334), and no path");
-            var variable = parsed.GetValue(key);
-            var secret = variable is null ? null : Environment.GetEnvironmentVariable(variable)
-                ?? throw new UsageException($"the environment variable '{variable}' (--from-api-key-env) is not set");
+            var uri = FolderOptions.GrpcAddress(server.Name, parsed.GetValue(server)!);
+            var secret = FolderOptions.Secret(key.Name, parsed.GetValue(key));
             if (parsed.GetValue(text) is null
                 && Array.Find([source, title, ordinal, tags], field => parsed.GetValue(field) is not null) is { } given)
                 throw new UsageException($"{given.Name} goes with --text-field");
@@ -107,6 +102,8 @@ internal static class DocumentsCommand
                 new QdrantStoreOptions { Address = uri, ApiKey = secret, Collection = call.Sources[0] }, fields, cancellationToken);
             foreach (var skipped in report.Skipped)
                 await Console.Error.WriteLineAsync($"kotonoha: '{skipped.Source}' is left out: {UserText.Of(skipped.Reason)}");
+            foreach (var remark in report.Remarks)
+                await Console.Error.WriteLineAsync($"'{remark.Source}': {remark.Text}");
             await Console.Error.WriteLineAsync(
                 $"{report.Documents} documents stored, {report.Chunks} chunks written, {report.SkippedPoints} points without a text");
             return report.Skipped.Count == 0 ? 0 : 1;

@@ -140,6 +140,8 @@ internal sealed class FolderOptions(bool searches)
     public void AddTo(Command command)
     {
         Store.AcceptOneOf("embedded", "qdrant");
+        QdrantQuantization.AcceptOneOf(Names<QdrantQuantization>());
+        QdrantReadConsistency.AcceptOneOf(Names<QdrantReadConsistency>());
         Option[] options = searches
             ? [Documents, Home, Store, QdrantUrls, QdrantKeyVariable, QdrantShards, QdrantReplicas, QdrantWriteConsistency,
                  QdrantRestUrl, QdrantQuantization, QdrantOnDisk, QdrantReadConsistency,
@@ -155,17 +157,13 @@ internal sealed class FolderOptions(bool searches)
         string[] urls = parsed.GetValue(QdrantUrls) ?? [];
         var variable = parsed.GetValue(QdrantKeyVariable);
         foreach (var given in urls)
-            if (!Uri.TryCreate(given, UriKind.Absolute, out var uri) || uri is not { Scheme: "http" or "https", PathAndQuery: "/" })
-                throw new UsageException(
-                    $"--qdrant-url '{given}' is not a gRPC address: http or https, a host and a port (by default 6334), and no path");
+            GrpcAddress(QdrantUrls.Name, given);
         var url = urls.FirstOrDefault();
         if (url is not null && parsed.GetResult(Store) is { Implicit: false } && parsed.GetValue(Store) == "embedded")
             throw new UsageException("--store embedded and --qdrant-url exclude each other");
         if (variable is not null && url is null)
             throw new UsageException("--qdrant-api-key-env goes with --qdrant-url");
-        var key = variable is null ? null : Environment.GetEnvironmentVariable(variable);
-        if (variable is not null && key is null)
-            throw new UsageException($"the environment variable '{variable}' (--qdrant-api-key-env) is not set");
+        var key = Secret(QdrantKeyVariable.Name, variable);
         var tenant = parsed.GetValue(Tenant);
         string[] groups = parsed.GetValue(Groups) ?? [];
         if (groups.Length > 0 && tenant is null)
@@ -189,8 +187,7 @@ internal sealed class FolderOptions(bool searches)
             QdrantReplicas = Cluster(parsed, QdrantReplicas),
             QdrantWriteConsistency = Cluster(parsed, QdrantWriteConsistency),
             QdrantRestUrl = parsed.GetValue(QdrantRestUrl) is not { } rest ? null
-                : OnServer(parsed, QdrantRestUrl, Uri.TryCreate(rest, UriKind.Absolute, out var at) && at is { Scheme: "http" or "https" }
-                    ? at : throw new UsageException($"--qdrant-rest-url '{rest}' is not an address: http or https, a host and a port")),
+                : OnServer(parsed, QdrantRestUrl, Address(QdrantRestUrl.Name, rest, "a REST address", 6333)),
             QdrantQuantization = Named<QdrantQuantization>(parsed, QdrantQuantization),
             QdrantOnDisk = parsed.GetValue(QdrantOnDisk) is { } onDisk ? OnServer(parsed, QdrantOnDisk, onDisk) : null,
             QdrantReadConsistency = Named<QdrantReadConsistency>(parsed, QdrantReadConsistency),
@@ -199,9 +196,26 @@ internal sealed class FolderOptions(bool searches)
 
     private T? Named<T>(ParseResult parsed, Option<string?> option)
         where T : struct, Enum
-        => parsed.GetValue(option) is not { } name ? null
-            : OnServer(parsed, option, Enum.TryParse<T>(name, ignoreCase: true, out var value) ? value
-                : throw new UsageException($"{option.Name} '{name}': {string.Join(", ", Enum.GetNames<T>()).ToLowerInvariant()}"));
+        => parsed.GetValue(option) is { } name ? OnServer(parsed, option, Enum.Parse<T>(name, ignoreCase: true)) : null;
+
+    private static string[] Names<T>()
+        where T : struct, Enum
+        => [.. Enum.GetNames<T>().Select(name => name.ToLowerInvariant())];
+
+    /// <summary>The gRPC address of a Qdrant server that an option names.</summary>
+    /// <exception cref="UsageException">It is none.</exception>
+    public static Uri GrpcAddress(string option, string address) => Address(option, address, "a gRPC address", 6334);
+
+    /// <summary>What the environment variable holds that an option names; null where it names none.</summary>
+    /// <exception cref="UsageException">It is not set.</exception>
+    public static string? Secret(string option, string? variable) => variable is null ? null
+        : Environment.GetEnvironmentVariable(variable)
+            ?? throw new UsageException($"the environment variable '{variable}' ({option}) is not set");
+
+    private static Uri Address(string option, string address, string what, int port)
+        => Uri.TryCreate(address, UriKind.Absolute, out var uri) && uri is { Scheme: "http" or "https", PathAndQuery: "/" } ? uri
+            : throw new UsageException(
+                $"{option} '{address}' is not {what}: http or https, a host and a port (by default {port}), and no path");
 
     private int? Cluster(ParseResult parsed, Option<int?> option) => parsed.GetValue(option) switch
     {

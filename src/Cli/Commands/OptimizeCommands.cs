@@ -119,7 +119,7 @@ internal static class OptimizeCommands
                     nameof(PromptOptimizerOptions.Proposals) => proposals.Name,
                     _ => shared.Concurrency.Name,
                 };
-                throw new UsageException($"{option}: {exception.Message.Split(" (Parameter ")[0]}");
+                throw new UsageException($"{option}: {UserText.Of(exception.Message.Split('\n')[0])}");
             }
 
             var result = await ProgressDisplay.RunAsync(progress => optimizer.OptimizeAsync(prompt, examples, progress, cancellationToken));

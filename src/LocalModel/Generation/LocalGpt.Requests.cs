@@ -257,7 +257,7 @@ public sealed partial class LocalGpt
             throw new KvCacheFullException(string.Create(CultureInfo.InvariantCulture,
                 $"The request needs room for {blocks * KvCache.BlockTokens} tokens in the key/value cache, which holds "
                     + $"{_core.CapacityBlocks * KvCache.BlockTokens}. Lower MaxOutputTokens or the number of beams, or raise "
-                    + $"LocalGptOptions.CacheTokens."));
+                    + $"LocalGptOptions.CacheBytes or CacheTokens."));
     }
 
     private (int[] Prompt, GrammarMatcher? Matcher) Prepare(GenerationRequest request)

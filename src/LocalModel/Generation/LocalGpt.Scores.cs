@@ -12,8 +12,18 @@ public sealed partial class LocalGpt
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="ArgumentException">There is no token, or one that the model does not know.</exception>
     /// <exception cref="ContextOverflowException">The sequence does not fit into the context.</exception>
-    public async Task<TokenScores> ScoreTokensAsync(
+    public Task<TokenScores> ScoreTokensAsync(
         IReadOnlyList<int> tokenIds, bool includeLastLogits = false, int top = 0, CancellationToken cancellationToken = default)
+        => ScoreTokensAsync(tokenIds, includeLastLogits, top, goesOn: false, cancellationToken);
+
+    /// <inheritdoc cref="ScoreTokensAsync(IReadOnlyList{int}, bool, int, CancellationToken)"/>
+    /// <param name="tokenIds">The tokens.</param>
+    /// <param name="includeLastLogits">Whether the logits after the last token are wanted too.</param>
+    /// <param name="top">How many of the likeliest tokens of each place are named.</param>
+    /// <param name="goesOn">Whether a request follows that goes on with the tokens: their keys and values are kept for it.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    internal async Task<TokenScores> ScoreTokensAsync(
+        IReadOnlyList<int> tokenIds, bool includeLastLogits, int top, bool goesOn, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(tokenIds);
         if (tokenIds.Count == 0)
@@ -26,7 +36,11 @@ public sealed partial class LocalGpt
         using var source = Link(cancellationToken);
         if (tokenIds.Count == 1 && !includeLastLogits)
             return new TokenScores([], null); // nothing comes after it
-        var job = new TokenScoreJob([.. tokenIds], includeLastLogits, source.Token) { Top = Math.Min(top, VocabularySize) };
+        var job = new TokenScoreJob([.. tokenIds], includeLastLogits, source.Token)
+        {
+            Top = Math.Min(top, VocabularySize),
+            KeepsPrefix = goesOn,
+        };
         return await RunAsync([job], () => job.Result, cancellationToken).ConfigureAwait(false);
     }
 

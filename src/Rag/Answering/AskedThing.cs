@@ -11,13 +11,17 @@ internal sealed partial class AskedThing
 {
     private readonly bool _isJapanese;
     private readonly List<string> _words;
-    private readonly Dictionary<string, string[]> _said = new(StringComparer.Ordinal);
+    private readonly List<Form> _forms = [];
+    private readonly Dictionary<string, Form[]> _said = new(StringComparer.Ordinal);
+    private readonly Dictionary<(Passage Passage, string Word), bool> _inContext = [];
 
     internal AskedThing(Question question)
     {
         _isJapanese = question.Language == "ja";
         var texts = _isJapanese ? Japanese(question) : question.Language == "en" ? English(question) : [];
         _words = [.. texts.Distinct(StringComparer.Ordinal)];
+        if (!_isJapanese)
+            _forms = [.. _words.Select(Form.Of)];
     }
 
     /// <summary>Its words; none where the question does not tell the thing from the rest.</summary>
@@ -29,13 +33,13 @@ internal sealed partial class AskedThing
     /// </summary>
     internal bool IsSaidElsewhere(Passage passage, int index, IEnumerable<Passage> passages)
     {
-        if (_isJapanese || _words.Count == 0 || passage.Sentences[index] is { IsRow: true } or { IsItem: true })
+        if (_forms.Count == 0 || passage.Sentences[index] is { IsRow: true } or { IsItem: true })
             return false;
         var source = passage.Chunk.Source;
         if (!_said.TryGetValue(source, out var words))
         {
             var texts = passages.Where(other => other.Chunk.Source == source).Select(other => other.Folded).ToList();
-            words = _said[source] = [.. _words.Where(word => texts.Exists(text => Says(text, word)))];
+            words = _said[source] = [.. _forms.Where(word => texts.Exists(text => Says(text, word)))];
         }
 
         return Array.Exists(words, word => !Says(passage, index, word));
@@ -56,32 +60,53 @@ internal sealed partial class AskedThing
 
     // The sentence or the headings above it say the word, or one before it does, to which it points back or goes on with "The crew …"; one
     // with a subject of its own speaks of that.
-    private static bool Says(Passage passage, int index, string word)
+    private bool Says(Passage passage, int index, Form word)
     {
         var sentence = passage.Sentences[index];
-        if (Says(passage.Context, word) || Says(sentence.Folded, word) || (sentence.Heading is { } heading
+        if (!_inContext.TryGetValue((passage, word.Text), out bool isInContext))
+            _inContext[(passage, word.Text)] = isInContext = Says(passage.Context, word);
+        if (isInContext || Says(sentence.Folded, word) || (sentence.Heading is { } heading
             && Says(Normalizer.FoldCase(heading), word)))
             return true;
         // idleTimeout says the idle timeout.
-        if (!IsAgent(word) && sentence.OwnKeys.Contains(TermKeys.KeyOf(word)))
+        if (!word.IsAgent && sentence.OwnKeys.Contains(TermKeys.KeyOf(word.Text)))
             return true;
-        return GoesOn().IsMatch(sentence.Normalized) && passage.Sentences.Take(index)
-            .Any(before => before.Block == sentence.Block && Says(before.Folded, word));
+        if (!GoesOn().IsMatch(sentence.Normalized))
+            return false;
+        for (int i = index - 1; i >= 0 && passage.Sentences[i].Block == sentence.Block; i--)
+            if (Says(passage.Sentences[i].Folded, word))
+                return true;
+        return false;
     }
 
     // By its forms and listed synonyms alone: to a dictionary's vectors, silver and gold, or weekend and morning, are as alike as synonyms.
-    private static bool Says(string folded, string word) => EnglishWord().Matches(folded).Any(match => IsSame(word, match.Value));
+    private static bool Says(string folded, Form word)
+    {
+        foreach (var match in EnglishWord().EnumerateMatches(folded))
+            if (word.IsSaidBy(folded.AsSpan(match.Index, match.Length)))
+                return true;
+        return false;
+    }
 
-    // A gardener is not said by a garden: of words for persons, the stem is not enough.
-    private static bool IsSame(string asked, string said)
-        => asked == said || (IsAgent(asked) == IsAgent(said)
-            && (EnglishStemmer.Stem(asked) == EnglishStemmer.Stem(said)
-                || EnglishSynonyms.KeyOf(EnglishStemmer.Stem(asked)) == EnglishSynonyms.KeyOf(EnglishStemmer.Stem(said))));
+    private readonly record struct Form(string Text, string Stem, string Key, bool IsAgent)
+    {
+        public static Form Of(string word)
+        {
+            var stem = EnglishStemmer.Stem(word);
+            // The stem of a gardener is a garden; that of an order is no "ord".
+            bool isAgent = Agent().Match(word) is { Success: true } suffix && stem == EnglishStemmer.Stem(word[..suffix.Index]);
+            return new Form(word, stem, EnglishSynonyms.KeyOf(stem), isAgent);
+        }
 
-    // The stem of a gardener is a garden; that of an order is no "ord".
-    private static bool IsAgent(string word)
-        => Agent().Match(word) is { Success: true } suffix
-            && EnglishStemmer.Stem(word) == EnglishStemmer.Stem(word[..suffix.Index]);
+        // A gardener is not said by a garden: of words for persons, the stem is not enough.
+        public bool IsSaidBy(ReadOnlySpan<char> said)
+        {
+            if (said.SequenceEqual(Text))
+                return true;
+            var stem = EnglishStemmer.Stem(said.ToString());
+            return (stem == Stem || EnglishSynonyms.KeyOf(stem) == Key) && Of(said.ToString()).IsAgent == IsAgent;
+        }
+    }
 
     // What stands behind the auxiliary, without the verb that it belongs to: "does a transfer to Canada | cost", "is the filter | changed".
     private static IEnumerable<string> English(Question question)

@@ -1,4 +1,7 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
+using Kotonoha.Foundation.Unicode;
+using Kotonoha.Rag.Answering.Support;
 
 namespace Kotonoha.Rag.Answering;
 
@@ -9,6 +12,7 @@ namespace Kotonoha.Rag.Answering;
 internal sealed partial class Siblings
 {
     private readonly List<string> _times, _counted;
+    private (Passage Passage, List<string> Times, List<string> Counted)? _context;
 
     internal Siblings(Question question)
     {
@@ -18,8 +22,15 @@ internal sealed partial class Siblings
 
     /// <summary>Whether a sentence of a passage speaks of a sibling alone.</summary>
     internal bool AreMeant(Passage passage, PassageSentence sentence)
-        => (_times.Count > 0 || _counted.Count > 0) && $"{passage.Context}\n{sentence.Heading}\n{sentence.Folded}" is var text
-            && (AreOthers(_times, TimesIn(text)) || AreOthers(_counted, CountedIn(text)));
+    {
+        if (_times.Count == 0 && _counted.Count == 0)
+            return false;
+        if (_context is not { } context || context.Passage != passage)
+            _context = context = (passage, TimesIn(passage.Context), CountedIn(passage.Context));
+        var text = sentence.Heading is { } heading ? $"{Normalizer.FoldCase(heading)}\n{sentence.Folded}" : sentence.Folded;
+        return (_times.Count > 0 && AreOthers(_times, [.. context.Times, .. TimesIn(text)]))
+            || (_counted.Count > 0 && AreOthers(_counted, [.. context.Counted, .. CountedIn(text)]));
+    }
 
     // Words are "KIND:VALUE"; of a kind that is asked for, others are said, and not the one.
     private static bool AreOthers(List<string> asked, List<string> said)
@@ -34,7 +45,7 @@ internal sealed partial class Siblings
         {
             var groups = match.Groups;
             if (groups["season"] is { Success: true, Value: var season })
-                times.Add("season:" + (season == "fall" ? "autumn" : season));
+                times.Add("season:" + season);
             else if (groups["when"] is { Success: true, Value: var when })
                 times.Add(groups["unit"].Value + ":"
                     + (when is "previous" or "past" ? "last" : when is "coming" or "following" ? "next" : when));
@@ -48,7 +59,16 @@ internal sealed partial class Siblings
     }
 
     private static List<string> CountedIn(string folded)
-        => [.. Counted().Matches(folded).Select(match => $"{match.Groups["rest"].Value}:{match.Groups["count"].Value}")];
+        => [.. Counted().Matches(folded).Select(match => $"{match.Groups["rest"].Value}:{NumberOf(match.Groups["count"].Value)}")];
+
+    // A two-room flat is a 2-room flat.
+    private static string NumberOf(string count) => count switch
+    {
+        "single" => "1",
+        "double" => "2",
+        "triple" => "3",
+        _ => EnglishTokens.NumberOf(count)?.ToString(CultureInfo.InvariantCulture) ?? count,
+    };
 
     [GeneratedRegex(@"\b(?<when>last|previous|past|this|next|coming|following) (?<unit>year|month|week|term|season)\b"
         + @"|\b(?<season>spring|summer|autumn|winter)(?:'s)?\b|(?<year>一昨年|おととし|再来年|昨年|去年|今年|本年|来年)|先々?[月週]|今[月週]|再?来[月週]"

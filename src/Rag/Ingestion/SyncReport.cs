@@ -156,7 +156,11 @@ public sealed record AddReport(int Chunks, IReadOnlyList<DocumentRemark> Remarks
 /// <param name="SkippedPoints">How many points had no text of a document.</param>
 /// <param name="Skipped">The documents that were not taken in, each with its reason.</param>
 public sealed record CollectionImportReport(
-    int Documents, int Chunks, int SkippedPoints, IReadOnlyList<SkippedDocument> Skipped);
+    int Documents, int Chunks, int SkippedPoints, IReadOnlyList<SkippedDocument> Skipped)
+{
+    /// <summary>What there is to say about the documents: chunks that are longer than the embedder reads.</summary>
+    public IReadOnlyList<DocumentRemark> Remarks { get; init; } = [];
+}
 
 /// <summary>A passage of a document that instructs a model.</summary>
 /// <param name="Source">The document.</param>

@@ -53,7 +53,7 @@ internal static class Retriever
                 && !(denseScores.TryGetValue(item.Id, out double denseScore) && denseScore >= minDense))
             || (options.MinSparseScore is { } minSparse
                 && !(sparseScores.TryGetValue(item.Id, out double sparseScore) && sparseScore >= minSparse)));
-        if (options.Reranker is null)
+        if (options is { Reranker: null, MaxPerDocument: not null })
             ranking = [.. Grouped(ranking, item => sources[item.Id], options.MaxPerDocument)];
         int kept = options.Reranker is null ? options.Limit : Math.Max(options.Limit, options.RerankedCandidates);
         bool diversifies = options.MmrLambda is not null && embedder is not null;

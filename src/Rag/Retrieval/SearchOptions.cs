@@ -24,7 +24,7 @@ public sealed record SearchOptions
 
     /// <summary>
     /// How many hits one document has at most, so that others have their turn; null for no limit. They are its best ones, by the reranker
-    /// where there is one.
+    /// where there is one: of the <see cref="RerankedCandidates"/> that it reads.
     /// </summary>
     public int? MaxPerDocument { get; init; }
 

@@ -155,7 +155,8 @@ internal sealed class QdrantCollectionReader : IDisposable
     {
         if (QdrantPoints.Text(point.Payload, fields.Text) is not { Length: > 0 } text || string.IsNullOrWhiteSpace(text))
             return null;
-        var source = Value(fields.Source) is { Length: > 0 } named ? named : IdOf(point.Id);
+        var source = Value(fields.Source) is { Length: > 0 } named ? named
+            : point.Id.HasUuid ? point.Id.Uuid : point.Id.Num.ToString(CultureInfo.InvariantCulture);
         return new ForeignPoint(source, text, NumberOf(point.Payload, fields.Ordinal), null, Value(fields.Title), TagsOf(fields.Tags));
 
         string? Value(string? field) => field is null ? null : QdrantPoints.Text(point.Payload, field);
@@ -180,6 +181,8 @@ internal sealed class QdrantCollectionReader : IDisposable
         try
         {
             using var payload = JsonDocument.Parse(json);
+            if (payload.RootElement.ValueKind != JsonValueKind.Object)
+                return null;
             string? Field(string name) => payload.RootElement.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
                 ? value.GetString() : null;
             if (Field("text") is not { } text || string.IsNullOrWhiteSpace(text))
@@ -204,6 +207,7 @@ internal sealed class QdrantCollectionReader : IDisposable
             : value.HasIntegerValue ? value.IntegerValue : value.HasDoubleValue ? value.DoubleValue
             : double.TryParse(value.StringValue, CultureInfo.InvariantCulture, out double number) ? number : 0;
 
+    // In this form, ids are in order as texts.
     private static string IdOf(PointId id) => id.HasUuid ? id.Uuid : id.Num.ToString("D20", CultureInfo.InvariantCulture);
 
     private sealed record ForeignPoint(

@@ -36,26 +36,32 @@ internal sealed class QdrantLayout(QdrantStoreOptions options)
     }
 
     /// <summary>What has to change in a collection of chunks.</summary>
-    /// <returns>The changes to its dense vectors and to the whole; null where it is as the options say.</returns>
+    /// <returns>The changes to its dense vectors (none where it has no such vectors) and to the whole; null where it is as the options
+    /// say.</returns>
     public (VectorParamsDiffMap Vectors, CollectionParamsDiff Collection)? ChangesTo(CollectionParams present)
     {
-        if (present.VectorsConfig?.ParamsMap?.Map.TryGetValue(QdrantPoints.DenseName, out var dense) != true || dense is null)
-            return null;
-        bool isQuantized = options.Quantization is not { } kind || kind == KindOf(dense.QuantizationConfig);
-        bool isPlaced = options.OnDisk is not { } onDisk || (dense.OnDisk == onDisk && present.OnDiskPayload == onDisk);
-        if (isQuantized && isPlaced)
-            return null;
+        var dense = present.VectorsConfig?.ParamsMap?.Map.GetValueOrDefault(QdrantPoints.DenseName);
         var (vectors, collection) = (new VectorParamsDiff(), new CollectionParamsDiff());
-        if (!isQuantized)
-            vectors.QuantizationConfig = Changed(options.Quantization!.Value);
-        if (!isPlaced)
+        bool changesVectors = false;
+        if (dense is not null && options.Quantization is { } kind && kind != KindOf(dense.QuantizationConfig))
         {
-            vectors.OnDisk = options.OnDisk!.Value;
-            vectors.HnswConfig = new HnswConfigDiff { OnDisk = options.OnDisk.Value };
-            collection.OnDiskPayload = options.OnDisk.Value;
+            vectors.QuantizationConfig = Changed(kind);
+            changesVectors = true;
         }
 
-        return (new VectorParamsDiffMap { Map = { [QdrantPoints.DenseName] = vectors } }, collection);
+        if (dense is not null && options.OnDisk is { } onDisk && dense.OnDisk != onDisk)
+        {
+            (vectors.OnDisk, vectors.HnswConfig) = (onDisk, new HnswConfigDiff { OnDisk = onDisk });
+            changesVectors = true;
+        }
+
+        bool movesPayload = options.OnDisk is { } payload && payload != present.OnDiskPayload;
+        if (movesPayload)
+            collection.OnDiskPayload = options.OnDisk!.Value;
+        var map = new VectorParamsDiffMap();
+        if (changesVectors)
+            map.Map.Add(QdrantPoints.DenseName, vectors);
+        return changesVectors || movesPayload ? (map, collection) : null;
     }
 
     /// <summary>How a search of dense vectors goes; exact ones take the whole vectors alone.</summary>

@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text.Json;
+using Kotonoha.Foundation.IO;
 
 namespace Kotonoha.Rag.Stores;
 
@@ -47,7 +48,7 @@ public sealed partial class QdrantStore
                 hashes.Add(await DownloadAsync(collection, Path.Combine(folder, file), cancellationToken).ConfigureAwait(false));
             var manifest = new QdrantBackup(CollectionInfo.CurrentSchemaVersion, _options.Collection, hashes[1], hashes[0]);
             var json = JsonSerializer.Serialize(manifest, StoreJson.Default.QdrantBackup);
-            await File.WriteAllTextAsync(Path.Combine(folder, BackupFile), json, cancellationToken).ConfigureAwait(false);
+            AtomicFile.WriteText(Path.Combine(folder, BackupFile), json);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -116,27 +117,40 @@ public sealed partial class QdrantStore
     /// <returns>The SHA-256 of the file, as lower-case hexadecimal digits.</returns>
     private async Task<string> DownloadAsync(string collection, string path, CancellationToken cancellationToken)
     {
-        var snapshot = await _connection.ReadAsync(
-            (client, token) => client.CreateSnapshotAsync(collection, token), cancellationToken).ConfigureAwait(false);
+        using var client = RestClient();
+        var (name, checksum) = await MakeSnapshotAsync(client, collection, cancellationToken).ConfigureAwait(false);
         try
         {
-            using var client = RestClient();
             using var response = await SendAsync(
-                client, new HttpRequestMessage(HttpMethod.Get, $"collections/{collection}/snapshots/{snapshot.Name}"), cancellationToken)
+                client, new HttpRequestMessage(HttpMethod.Get, $"collections/{collection}/snapshots/{name}"), cancellationToken)
                 .ConfigureAwait(false);
             await using (var file = File.Create(path))
                 await response.Content.CopyToAsync(file, cancellationToken).ConfigureAwait(false);
             await using var written = File.OpenRead(path);
             var hash = Convert.ToHexStringLower(await SHA256.HashDataAsync(written, cancellationToken).ConfigureAwait(false));
-            return !snapshot.HasChecksum || snapshot.Checksum == hash ? hash
+            return checksum is null || checksum == hash ? hash
                 : throw new StoreException(StoreError.Corrupt, $"The snapshot of '{collection}' did not arrive whole. Try again.");
         }
         finally
         {
             await _connection.WriteAsync(
-                (client, token) => client.DeleteSnapshotAsync(collection, snapshot.Name, token), CancellationToken.None)
+                (client, token) => client.DeleteSnapshotAsync(collection, name, token), CancellationToken.None)
                 .ConfigureAwait(false);
         }
+    }
+
+    // Of a large collection it takes as long as it takes, and a repeated request would make a second one.
+    private static async Task<(string Name, string? Checksum)> MakeSnapshotAsync(
+        HttpClient client, string collection, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(
+            client, new HttpRequestMessage(HttpMethod.Post, $"collections/{collection}/snapshots?wait=true"), cancellationToken)
+            .ConfigureAwait(false);
+        using var answer = await JsonDocument.ParseAsync(
+            await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
+        var result = answer.RootElement.GetProperty("result");
+        return (result.GetProperty("name").GetString()!, result.TryGetProperty("checksum", out var checksum) ? checksum.GetString() : null);
     }
 
     private async Task UploadAsync(string collection, string path, CancellationToken cancellationToken)

@@ -13,7 +13,7 @@ internal static class UnknownAddress
     {
         var (method, path) = (context.Request.Method, context.Request.Path);
         var methods = string.Join(", ", context.RequestServices.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-            .Where(endpoint => endpoint != context.GetEndpoint() && Matches(endpoint.RoutePattern.RawText, path))
+            .Where(endpoint => endpoint != context.GetEndpoint() && Matches(endpoint, path))
             .SelectMany(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? [])
             .Distinct().Order(StringComparer.Ordinal));
         return methods.Length == 0
@@ -24,6 +24,6 @@ internal static class UnknownAddress
             };
     }
 
-    private static bool Matches(string? pattern, PathString path)
-        => pattern is not null && new TemplateMatcher(TemplateParser.Parse(pattern.TrimStart('/')), []).TryMatch(path, []);
+    private static bool Matches(RouteEndpoint endpoint, PathString path)
+        => new TemplateMatcher(new RouteTemplate(endpoint.RoutePattern), []).TryMatch(path, []);
 }

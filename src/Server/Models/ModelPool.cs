@@ -100,14 +100,14 @@ internal sealed class ServedModel : IAsyncDisposable
 internal sealed class ModelEntry
 {
     private readonly Lazy<(bool IsEncoder, long Bytes, DateTime Changed)> _facts;
-    private readonly Lazy<ModelDetails> _details;
+    private readonly Lazy<ModelDetails?> _details;
 
     public ModelEntry(string name, string path)
     {
         Name = name;
         Path = path;
         _facts = new Lazy<(bool, long, DateTime)>(Look, LazyThreadSafetyMode.PublicationOnly);
-        _details = new Lazy<ModelDetails>(() => ModelDetails.Read(Path), LazyThreadSafetyMode.PublicationOnly);
+        _details = new Lazy<ModelDetails?>(ReadDetails);
     }
 
     public string Name { get; }
@@ -126,20 +126,7 @@ internal sealed class ModelEntry
     public DateTime Changed => _facts.Value.Changed;
 
     /// <summary>What its files say; null where they are broken, which loading it tells.</summary>
-    public ModelDetails? Details
-    {
-        get
-        {
-            try
-            {
-                return _details.Value;
-            }
-            catch (Exception exception) when (exception is KotonohaException or IOException or UnauthorizedAccessException)
-            {
-                return null;
-            }
-        }
-    }
+    public ModelDetails? Details => _details.Value;
 
     /// <summary>Whether its files are there; a model that is still being trained is not.</summary>
     public bool IsThere
@@ -154,6 +141,18 @@ internal sealed class ModelEntry
             {
                 return false;
             }
+        }
+    }
+
+    private ModelDetails? ReadDetails()
+    {
+        try
+        {
+            return ModelDetails.Read(Path);
+        }
+        catch (Exception exception) when (exception is KotonohaException or IOException or UnauthorizedAccessException)
+        {
+            return null;
         }
     }
 

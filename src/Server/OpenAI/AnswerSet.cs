@@ -36,9 +36,9 @@ internal abstract class AnswerSet(
         {
             try
             {
-                // All at the same time: the engine computes them in one batch.
+                // As many at the same time as the request has places for: the engine computes them in one batch.
                 await Parallel.ForAsync(
-                    0, count, new ParallelOptions { MaxDegreeOfParallelism = count, CancellationToken = work.Token },
+                    0, count, new ParallelOptions { MaxDegreeOfParallelism = work.AtOnce, CancellationToken = work.Token },
                     (answer, cancellationToken) => ComputeAsync(answer, send, cancellationToken)).ConfigureAwait(false);
             }
             finally

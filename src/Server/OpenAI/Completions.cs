@@ -153,7 +153,7 @@ internal sealed record PromptScores(int[] Ids, TokenScores Scores)
         int[] ids = gpt.EncodePrompt(
             prompt.Tokens is { } tokens ? new GenerationRequest { TokenIds = tokens } : GenerationRequest.FromPrompt(prompt.Text));
         return new PromptScores(
-            ids, await gpt.ScoreTokensAsync(ids, top: top, cancellationToken: cancellationToken).ConfigureAwait(false));
+            ids, await gpt.ScoreTokensAsync(ids, false, top, goesOn: true, cancellationToken).ConfigureAwait(false));
     }
 }
 
@@ -166,6 +166,7 @@ internal sealed class CompletionAnswer(CompletionCall call, int index)
     private GenerationUsage? _usage;
     private int _promptTokens;
     private int _characters;
+    private bool _isFirst = true;
     private int _sentCharacters;
     private int _sentTokens;
 
@@ -189,6 +190,8 @@ internal sealed class CompletionAnswer(CompletionCall call, int index)
             Add(gpt, prompt.Ids[i], i == 0 ? null : prompt.Scores.LogProbabilities[i - 1],
                 prompt.Scores.Alternatives.ElementAtOrDefault(i - 1),
                 isText: Prompt.Tokens is not null || !Logprobs.IsControl(gpt, prompt.Ids[i]));
+        // What follows is decoded by itself.
+        _isFirst = true;
     }
 
     /// <summary>Ends without a token of its own.</summary>
@@ -244,10 +247,10 @@ internal sealed class CompletionAnswer(CompletionCall call, int index)
     private void Add(
         LocalGpt gpt, int id, float? logProbability, IReadOnlyList<TokenLogProbability>? likeliest, bool isText)
     {
-        var token = Logprobs.TextOf(gpt, id, isFirst: _characters == 0);
+        var token = Logprobs.TextOf(gpt, id, _isFirst);
         var top = new List<(string Token, float LogProbability)>();
         foreach (var entry in likeliest ?? [])
-            top.Add((Logprobs.TextOf(gpt, entry.TokenId, isFirst: _characters == 0), entry.LogProbability));
+            top.Add((Logprobs.TextOf(gpt, entry.TokenId, _isFirst), entry.LogProbability));
 
         // The token itself is named too, as OpenAI does it.
         if (logProbability is { } own)
@@ -257,7 +260,8 @@ internal sealed class CompletionAnswer(CompletionCall call, int index)
             return;
 
         // A character may be spread over several tokens; it stands where its last one is.
-        var bytes = Logprobs.BytesOf(gpt, id, isFirst: _characters == 0);
+        var bytes = Logprobs.BytesOf(gpt, id, _isFirst);
+        _isFirst = false;
         _characters += _decoder.GetChars(bytes, new char[Encoding.UTF8.GetMaxCharCount(bytes.Length)], flush: false);
     }
 

@@ -75,7 +75,10 @@ internal sealed class Admission : IDisposable
 
         if (IsStopping)
             throw AdmittedRequest.Stopping();
-        var work = new AdmittedRequest(caller, operation, model ?? "", gone, _cut.Token, _options.Deadline, Settle);
+        var work = new AdmittedRequest(caller, operation, model ?? "", gone, _cut.Token, _options.Deadline, Settle)
+        {
+            AtOnce = Math.Clamp(weight, 1, _options.MaxRunning),
+        };
         try
         {
             work.Place = await PlaceAsync(caller, weight, work.Token).ConfigureAwait(false);
@@ -143,6 +146,9 @@ internal sealed class AdmittedRequest : IAsyncDisposable
     public CancellationToken Token => _all.Token;
 
     public Caller Caller { get; }
+
+    /// <summary>How many sequences may be computed at the same time; from 1.</summary>
+    public required int AtOnce { get; init; }
 
     public string Operation { get; }
 

@@ -46,6 +46,7 @@ public sealed class PreferenceDataTests : IDisposable
         File.WriteAllText(_folder.At("corpus.json"), "[{\"text\": \"one\", \"name\": \"a\"},\n{\"text\": 3},\n{\"text\": \"two\"}]");
         File.WriteAllText(_folder.At("corpus.jsonl"), "{\"text\": \"three\"}\n");
         File.WriteAllText(_folder.At("config.json"), "{\n  \"layers\": 4\n}\n");
+        File.WriteAllText(_folder.At("half.json"), "[1, 2");
         List<string> bad = [];
         Assert.Equal([("a", "one"), ($"{_folder.At("corpus.json")}, line 3", "two"), ($"{_folder.At("corpus.jsonl")}, line 1", "three")],
             CorpusFiles.Read(_folder.At("."), bad.Add).Select(d => (d.Name.Replace("/./", "/", StringComparison.Ordinal), d.Text)));

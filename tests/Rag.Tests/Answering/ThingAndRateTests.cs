@@ -127,7 +127,7 @@ public sealed class ThingAndRateTests
         ["meadow.md"] = """
             # Meadow Lane flats
 
-            A two-room flat costs 640 dollars a month.
+            A two-room flat costs 640 dollars a month. A single-storey cabin costs 300 dollars a week.
 
             This year's garden party was attended by 85 guests. In spring the lawn is mown every week.
             """,
@@ -159,6 +159,7 @@ public sealed class ThingAndRateTests
     [InlineData("新人展の開幕日はいつですか。", "10月5日")]
     [InlineData("Why did the assistant decline so many questions on 4 March 2031?", "expired certificate")]
     [InlineData("What does a two-room flat at Meadow Lane cost?", "640 dollars")]
+    [InlineData("What does a one-storey cabin at Meadow Lane cost?", "300 dollars")]
     [InlineData("昨年の花見には何名が集まりましたか。", "百四十名")]
     [InlineData("How much does entry to the Lorven Gallery cost?", "14 euros")]
     [InlineData("How much does the linen bag cost at the Lorven Gallery?", "9 euros")]

@@ -16,7 +16,8 @@ public sealed class FilterParserTests
     [InlineData("NOT source:docs/ AND tag:a", "docs/x.md a", false)]
     [InlineData("not (source:docs or source:old)", "new/x.md", true)]
     [InlineData("source:docs/x.md,docs/y.md", "docs/y.md", true)]
-    [InlineData("tag:\"a b, c\"", "x.md", false)]
+    [InlineData("tag:\"a,b\"", "x.md a,b", true)]
+    [InlineData("tag:a,b", "x.md a,b", false)]
     [InlineData("source:\"日本語 資料\"", "日本語\u0020資料", true)]
     [InlineData("tag:or", "x.md or", true)]
     public void A_filter_lets_through_what_it_says(string filter, string document, bool passes)
@@ -41,6 +42,9 @@ public sealed class FilterParserTests
         var error = Assert.Throws<KotonohaException>(() => StoreFilter.Parse(filter));
         Assert.Contains(why, error.Message);
         Assert.Contains("tag:NAME", error.Message);
-        Assert.Throws<KotonohaException>(() => StoreFilter.Parse(new string('(', 5000)));
     }
+
+    [Fact]
+    public void Parentheses_do_not_nest_without_end()
+        => Assert.Throws<KotonohaException>(() => StoreFilter.Parse(new string('(', 5000)));
 }

@@ -220,6 +220,9 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
     /// <summary>How many of the likeliest tokens of each place are kept.</summary>
     public int Top { get; init; }
 
+    /// <summary>Whether the keys and values are kept for whoever goes on with the sequence.</summary>
+    public bool KeepsPrefix { get; init; }
+
     public override int MaximumBlocks => Blocks(ids.Length);
 
     public override bool IsDone => _finished;
@@ -250,9 +253,8 @@ internal sealed class TokenScoreJob(int[] ids, bool lastLogits, CancellationToke
     {
         int planned = _reader.Planned;
         _reader.Accept();
-
-        // Whoever wants to know how likely a prompt is may go on with it.
-        _reader.Sequence.Publish(ids.AsSpan(0, _reader.Sequence.Length));
+        if (KeepsPrefix)
+            _reader.Sequence.Publish(ids.AsSpan(0, _reader.Sequence.Length));
         for (int i = 0; i < planned; i++, _done++)
         {
             var logits = result.Logits(_firstLogitRow + i);

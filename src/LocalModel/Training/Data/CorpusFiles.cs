@@ -12,7 +12,7 @@ public static class CorpusFiles
     /// <summary>
     /// The documents of a file, or of all .txt, .md, .jsonl and .json files below a folder, in ordinal order of their paths. A .jsonl or
     /// .json file has one object a line, or is one JSON array of objects, each with a <c>text</c> and perhaps a <c>name</c>; in a folder,
-    /// one whose first object has none (a log) is passed over.
+    /// one whose first object has none (a log), or that is no JSON, is passed over.
     /// </summary>
     /// <param name="path">The file or the folder.</param>
     /// <param name="badLine">Is told of each line that cannot be read, which is left out; null where such a line is an error.</param>
@@ -32,7 +32,17 @@ public static class CorpusFiles
     }
 
     private static bool HasTexts(string file)
-        => JsonRecords.Read(file).Select(record => record.Json).FirstOrDefault() is { } first && Parse(first, out _, out _);
+    {
+        try
+        {
+            return JsonRecords.Read(file).Select(record => record.Json).FirstOrDefault() is { } first && Parse(first, out _, out _);
+        }
+        catch (TrainingException)
+        {
+            // Some other program's file, or half of one.
+            return false;
+        }
+    }
 
     private static string Root(string path) => Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
 

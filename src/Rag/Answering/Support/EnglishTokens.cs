@@ -112,10 +112,13 @@ internal static partial class EnglishTokens
 
     private static readonly Dictionary<string, double> NumberWords = ReadNumbers();
 
+    /// <summary>The number that a word in lower case is ("two", "hundred"), or null.</summary>
+    internal static double? NumberOf(string word) => NumberWords.TryGetValue(word, out double number) ? number : null;
+
     internal static List<EnglishToken> Of(string text, IReadOnlySet<string> names)
     {
-        // "A five-year warranty", "a half-hour detention": a number and its unit.
         text = RangeSign().Replace(text, "$1 to $2");
+        // "A five-year warranty", "a half-hour detention": a number and its unit.
         text = NumberAndUnit()
             .Replace(text,
                 match => Quantity.IsUnit(match.Groups["unit"].Value)
