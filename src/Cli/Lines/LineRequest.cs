@@ -176,7 +176,8 @@ internal sealed class LineRequest : IDisposable
 /// <summary>Puts the names that the fields of a line have in place of the library's names, which its errors use.</summary>
 internal static partial class FieldNames
 {
-    private const string NoOptionOfTheCommand = $", or raise {nameof(LocalGptOptions)}.{nameof(LocalGptOptions.CacheTokens)}";
+    // The command has no such option; what follows it to the end of the message is more of the same.
+    private const string AdviceForPrograms = $", or raise {nameof(LocalGptOptions)}.";
 
     private static readonly FrozenDictionary<string, string> Fields = new Dictionary<string, string>
     {
@@ -228,7 +229,7 @@ internal static partial class FieldNames
     /// <summary>The message with the names of fields; what stands in quotation marks is the user's and stays.</summary>
     public static string In(string message)
         => Word().Replace(
-            message.Replace(NoOptionOfTheCommand, "", StringComparison.Ordinal),
+            message.IndexOf(AdviceForPrograms, StringComparison.Ordinal) is >= 0 and var at ? $"{message[..at]}." : message,
             word => Fields.TryGetValue(word.Value, out var field) ? $"'{field}'" : word.Value);
 
     [GeneratedRegex(@"(?<!['\w])\w+(?!['\w])")]

@@ -116,17 +116,9 @@ internal static class LineRunner
         ObjectDisposedException or OperationCanceledException => null,
         KvCacheFullException => FieldNames.In(exception.Message),
         KotonohaException or NotSupportedException => exception.Message,
-        ArgumentException argument => FieldNames.In(Plain(argument)),
+        ArgumentException argument => FieldNames.In(UserText.Of(argument.Message.Split('\n')[0].TrimEnd('\r'))),
         _ => null,
     };
-
-    // Without what the runtime adds for programmers.
-    private static string Plain(ArgumentException exception)
-    {
-        var message = exception.Message.Split('\n')[0].TrimEnd('\r');
-        int added = message.IndexOf(" (Parameter '", StringComparison.Ordinal);
-        return added > 0 ? message[..added] : message;
-    }
 }
 
 /// <summary>A line that asks for something that is not understood; it is answered with the message.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Kotonoha.ChatTemplates;
+using Kotonoha.Cli.Output;
 using Kotonoha.Cli.Models;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Evaluation;
@@ -407,7 +408,7 @@ internal static class RecipeTasks
         }
         catch (ArgumentException exception)
         {
-            throw new UsageException($"--lora-targets '{settings.LoraTargets}': {exception.Message.Split(" (Parameter")[0]}");
+            throw new UsageException($"--lora-targets '{settings.LoraTargets}': {UserText.Of(exception.Message)}");
         }
 
         return model;

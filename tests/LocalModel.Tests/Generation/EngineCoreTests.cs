@@ -20,22 +20,7 @@ public sealed class EngineCoreTests
     public void A_decoded_token_allocates_nothing_in_steady_state(string kind)
     {
         const int LongContext = 800, WarmUp = 60, Steps = 600, Rounds = 300;
-        using CausalModel model = kind switch
-        {
-            "gpt2" => TinyGpt.Model(contextLength: LongContext),
-            "dynamic" => TinyGpt.Llama(contextLength: 40, new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = 20 }),
-            "longrope" =>
-                TinyGpt.Llama(LongContext,
-                    new RopeScaling
-                    {
-                        Kind = RopeScalingKind.LongRope,
-                        Factor = 2,
-                        OriginalContextLength = 40,
-                        ShortFactors = [1, 1, 1, 1],
-                        LongFactors = [2, 2, 2, 2]
-                    }),
-            _ => TinyGpt.Llama(contextLength: LongContext),
-        };
+        using var model = ModelOf(kind, LongContext, factor: 20, originalLength: 40);
         using var backend = new CpuBackend(1);
         using var engine = new EngineCore(model, new CpuInferenceSession(backend), 4 * LongContext);
         SamplingOptions[] settings =
@@ -214,22 +199,7 @@ public sealed class EngineCoreTests
     [InlineData("longrope", true)]
     public void Long_answers_run_side_by_side_in_a_cache_that_holds_one_and_have_the_bits_of_those_alone(string kind, bool prefixReuse)
     {
-        using CausalModel model = kind switch
-        {
-            "gpt2" => TinyGpt.Model(contextLength: Context),
-            "dynamic" => TinyGpt.Llama(contextLength: 40, new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = 10 }),
-            "longrope" =>
-                TinyGpt.Llama(Context,
-                    new RopeScaling
-                    {
-                        Kind = RopeScalingKind.LongRope,
-                        Factor = 2,
-                        OriginalContextLength = 70,
-                        ShortFactors = [1, 1, 1, 1],
-                        LongFactors = [2, 2, 2, 2]
-                    }),
-            _ => TinyGpt.Llama(contextLength: Context),
-        };
+        using var model = ModelOf(kind, Context, factor: 10, originalLength: 70);
         int[] answers = [380, 300, 390, 120];
         using var backend = new CpuBackend(1);
         using var engine = new EngineCore(model, new CpuInferenceSession(backend), Context, prefixReuse);
@@ -323,4 +293,21 @@ public sealed class EngineCoreTests
 
         internal override KvShape CacheShape => inner.CacheShape;
     }
+
+    private static CausalModel ModelOf(string kind, int contextLength, float factor, int originalLength) => kind switch
+    {
+        "gpt2" => TinyGpt.Model(contextLength: contextLength),
+        "dynamic" => TinyGpt.Llama(contextLength: 40, new RopeScaling { Kind = RopeScalingKind.Dynamic, Factor = factor }),
+        "longrope" => TinyGpt.Llama(
+            contextLength,
+            new RopeScaling
+            {
+                Kind = RopeScalingKind.LongRope,
+                Factor = 2,
+                OriginalContextLength = originalLength,
+                ShortFactors = [1, 1, 1, 1],
+                LongFactors = [2, 2, 2, 2],
+            }),
+        _ => TinyGpt.Llama(contextLength: contextLength),
+    };
 }
