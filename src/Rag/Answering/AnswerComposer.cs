@@ -17,7 +17,8 @@ internal static class AnswerComposer
         {
             if (citations.Count >= options.MaxCitations || candidate.Score < candidates[0].Score - FurtherMargin)
                 break;
-            if (citations.Count > 0 && (candidate.Probability < options.Threshold || !SaysAsMuch(candidate, candidates[0])))
+            if (citations.Count > 0 && (candidate.Probability < options.Threshold || !SaysAsMuch(candidate, candidates[0])
+                || features.IsStepBefore(candidate, candidates[0])))
                 continue;
             var citation = Cite(candidate.Passage, QuoteBuilder.Build(candidate, features), citations.Count + 1, candidate.Probability);
             if (!citations.Exists(other => Repeats(other, citation)))

@@ -25,6 +25,12 @@ internal static partial class AnswerFinder
         OtherModifierPenalty = 4, OtherModifierShare = 0.2, EmptyCellPenalty = 6, EmptyCellShare = 0.05,
         SaidOfAnotherShare = 0.1, SaidMore = 0.1, OtherThingShare = 0.15;
 
+    // Nothing that could be a time, or a person, where that is asked for; a rule about another case.
+    private const double MissingKindPenalty = 4, MissingKindShare = 0.1, OtherCasePenalty = 3, OtherCaseShare = 0.2, LittleOfCase = 0.2;
+
+    // The step after one that is told is never the first.
+    private const double FirstStepPenalty = 4, FirstStepShare = 0.1;
+
     private const double LookupProbability = 0.9;
 
     // Another document has the name, and all else that this one has of the question.
@@ -43,6 +49,7 @@ internal static partial class AnswerFinder
         var features = new CandidateFeatures(question, statistics, hits.Count > 0 ? hits[0].Score : 0);
         var modifiers = new Modifiers(question);
         var siblings = new Siblings(question);
+        var kinds = new DemandedKinds(question);
         var sections = SectionsNamed(question, passages);
         var covered = passages.ToDictionary(passage => passage, passage => features.Coverage(passage.Keys));
         bool siblingsOnly = References.AreSiblingsOnly(question, passages);
@@ -64,7 +71,7 @@ internal static partial class AnswerFinder
             bool[] areOthers =
             [
                 .. passage.Sentences.Select((sentence, i) => modifiers.AreOthers(passage, i)
-                    || Roles.SpeaksOfAnother(question, sentence.Folded)),
+                    || Roles.SpeaksOfAnother(question, sentence.WithHeader)),
             ];
             double saidOfOthers = asked.Where((_, i) => areOthers[i]).Select(each => each.Said).DefaultIfEmpty(0).Max();
             for (int i = 0; i < passage.Sentences.Count; i++)
@@ -76,6 +83,10 @@ internal static partial class AnswerFinder
                 bool hasType = measured[CandidateFeatures.Type] >= 0;
                 bool isOther = areOthers[i] || IsInAnotherSection(sections, passage, passage.Sentences[i]);
                 bool isEmpty = asked[i].IsEmpty;
+                bool lacksKind = kinds.AreMissing(passage, i)
+                    || (!asked[i].IsAllGiven && asked[i].Said < AskedSentence.LittleSaid && kinds.NamesNobody(passage.Sentences[i]));
+                bool isFirstStep = features.IsFirstStep(passage, i);
+                bool isOfOtherCase = asked[i].CaseSaid < LittleOfCase && Cases.AreIn(passage, passage.Sentences[i]);
                 // Another sentence of the passage says most of what is asked, or more of it of another thing, or an empty cell says it;
                 // and this one says next to nothing: then it is beside the point. But a reason is given in words of its own.
                 bool isSaidOfAnother = question.Kind != AnswerKind.Reason && !asked[i].IsAllGiven
@@ -92,6 +103,9 @@ internal static partial class AnswerFinder
                     Penalty = lacking
                         + (hasType ? 0 : OtherTypePenalty)
                         + (isEmpty ? EmptyCellPenalty : 0)
+                        + (lacksKind ? MissingKindPenalty : 0)
+                        + (isOfOtherCase ? OtherCasePenalty : 0)
+                        + (isFirstStep ? FirstStepPenalty : 0)
                         + (isElsewhere ? NamedElsewherePenalty : lacksName ? MissingNamePenalty : 0)
                         + (isOther ? OtherModifierPenalty : 0)
                         + (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
@@ -100,16 +114,21 @@ internal static partial class AnswerFinder
                         || otherRows.Contains(i),
                 };
                 candidate.ObjectIf(!hasType, "other_form", OtherTypeShare);
+                candidate.ObjectIf(lacksKind, "lacks_kind", MissingKindShare);
+                candidate.ObjectIf(isFirstStep, "told_by_the_question", FirstStepShare);
+                candidate.ObjectIf(isOfOtherCase, "other_case", OtherCaseShare);
                 candidate.ObjectIf(isElsewhere, "named_elsewhere", NamedElsewhereShare);
                 candidate.ObjectIf(lacksName && !isElsewhere, "lacks_name", MissingNameShare);
                 candidate.ObjectIf(isOther, "other_thing", OtherModifierShare);
                 candidate.ObjectIf(isEmpty, "empty_cell", EmptyCellShare);
                 candidate.ObjectIf(
-                    features.AskedThing.IsSibling(passage, i) || siblings.AreMeant(passage, passage.Sentences[i]), "of_a_sibling",
+                    features.AskedThing.IsSibling(passage, i, passages) || siblings.AreMeant(passage, passage.Sentences[i]), "of_a_sibling",
                     OtherThingShare);
                 // A reason is given in words of its own.
                 candidate.ObjectIf(question.Kind != AnswerKind.Reason && features.AskedThing.IsSaidElsewhere(passage, i, passages),
                     "not_of_the_thing", OtherThingShare);
+                if (OneOf(asked, passage, i, features) is > 1 and var many)
+                    candidate.ObjectIf(true, "one_of_many", 1.0 / many);
                 candidate.ObjectIf(isSaidOfAnother, "said_of_another", SaidOfAnotherShare);
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate) - candidate.Penalty;
                 candidates.Add(candidate);
@@ -132,6 +151,17 @@ internal static partial class AnswerFinder
         }
 
         return new AnswerTrace(candidates, features, answers);
+    }
+
+    // Of how many items of a list it is one that say as little of what is asked, and are as much of its form: then nothing chooses it.
+    private static int OneOf(AskedSentence[] asked, Passage passage, int index, CandidateFeatures features)
+    {
+        var sentence = passage.Sentences[index];
+        if (!sentence.IsItem || sentence.LeadIn is not null || sentence.IsStep || asked[index].IsAllGiven || asked[index].Said >= AskedSentence.LittleSaid)
+            return 1;
+        var forms = features.FormsIn(passage);
+        return Enumerable.Range(0, asked.Length).Count(i => passage.Sentences[i].IsItem && passage.Sentences[i].Block == sentence.Block
+            && forms[i] == forms[index] && asked[i].Said >= asked[index].Said - SaidMore);
     }
 
     // "What is the population of Bremen?" – "Cardiff | …": the question names cells of another row of the table, or more of them.

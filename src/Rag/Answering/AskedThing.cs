@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Unicode;
+using Kotonoha.Rag.Words;
 
 namespace Kotonoha.Rag.Answering;
 
@@ -10,14 +11,16 @@ namespace Kotonoha.Rag.Answering;
 internal sealed partial class AskedThing
 {
     private readonly bool _isJapanese;
+    private readonly string _question;
     private readonly List<string> _words;
     private readonly List<Form> _forms = [];
     private readonly Dictionary<string, Form[]> _said = new(StringComparer.Ordinal);
     private readonly Dictionary<(Passage Passage, string Word), bool> _inContext = [];
+    private readonly Dictionary<(string Source, string Word), bool> _inDocument = [];
 
     internal AskedThing(Question question)
     {
-        _isJapanese = question.Language == "ja";
+        (_isJapanese, _question) = (question.Language == "ja", question.Folded);
         var texts = _isJapanese ? Japanese(question) : question.Language == "en" ? English(question) : [];
         _words = [.. texts.Distinct(StringComparer.Ordinal)];
         if (!_isJapanese)
@@ -48,15 +51,48 @@ internal sealed partial class AskedThing
     /// <summary>
     /// Whether a sentence tells of a thing of another number or kind: 二人部屋 for 三人部屋, the row 遠距離 for 超遠距離.
     /// </summary>
-    internal bool IsSibling(Passage passage, int index)
+    internal bool IsSibling(Passage passage, int index, IReadOnlyList<Passage> passages)
     {
         var sentence = passage.Sentences[index];
-        return _isJapanese && _words.Exists(word => !passage.Holds(word)
+        return _isJapanese && _words.Exists(word => (!passage.Holds(word)
             && ((CountedThing().Match(word) is { Success: true } counted
                     && CountedThing().Matches(sentence.Folded).Any(other => other.Groups["rest"].Value == counted.Groups["rest"].Value))
-                || (sentence.IsRow && Passage.Cells(sentence.Folded)
-                    .Exists(cell => cell.Length > 1 && cell.Length < word.Length && word.EndsWith(cell, StringComparison.Ordinal)))));
+                || (sentence.IsRow && Passage.Cells(sentence.Folded).Exists(cell => IsPartOfOther(passage, sentence, cell, word)))))
+            || IsTopicBeside(passage, sentence, word, passages));
     }
+
+    // The row 遠距離 for 超遠距離, but not 監査室 for 食品監査室 where 食品 stands in another cell or above.
+    private static bool IsPartOfOther(Passage passage, PassageSentence row, string cell, string word)
+        => cell.Length > 1 && cell.Length < word.Length && word.EndsWith(cell, StringComparison.Ordinal)
+            && word[..^cell.Length] is var rest && !row.Folded.Contains(rest, StringComparison.Ordinal) && !passage.Holds(rest);
+
+    // 英語は週に二回 for スペイン語, which the document speaks of elsewhere: the topic is another thing of the same class.
+    private bool IsTopicBeside(Passage passage, PassageSentence sentence, string word, IReadOnlyList<Passage> passages)
+    {
+        if (sentence.IsRow || sentence.Folded.Contains(word, StringComparison.Ordinal) || passage.Context.Contains(word, StringComparison.Ordinal))
+            return false;
+        if (!_inDocument.TryGetValue((passage.Chunk.Source, word), out bool isSaid))
+            _inDocument[(passage.Chunk.Source, word)] = isSaid =
+                passages.Any(other => other.Chunk.Source == passage.Chunk.Source && other.Folded.Contains(word, StringComparison.Ordinal));
+        if (!isSaid)
+            return false;
+        var topic = Run().Matches(OwnTopic().Match(sentence.Folded).Groups["topic"].Value).Select(match => match.Value).FirstOrDefault();
+        return topic is { Length: > 1 } && !_question.Contains(topic, StringComparison.Ordinal) && !topic.Contains(word, StringComparison.Ordinal)
+            && AreOfOneClass(topic, word);
+    }
+
+    private static bool AreOfOneClass(string one, string other)
+        => (one[^1] == other[^1] && one[^1] is >= '一' and <= '龥')
+            || (one.All(IsKatakana) && other.All(IsKatakana))
+            || (WordVectors.Default.WordsOf(one) is [var a] && WordVectors.Default.WordsOf(other) is [var b]
+                && WordVectors.Default.Likeness(a.Id, b.Id) >= OneClass);
+
+    private static bool IsKatakana(char c) => c is (>= 'ァ' and <= 'ヶ') or 'ー';
+
+    private const float OneClass = 0.5f;
+
+    [GeneratedRegex(@"^\W*(?<topic>[^はをがもに、。]{1,20}?)(?:に|で|へ|から)?は")]
+    private static partial Regex OwnTopic();
 
     // The sentence or the headings above it say the word, or one before it does, to which it points back or goes on with "The crew …"; one
     // with a subject of its own speaks of that.

@@ -43,6 +43,7 @@ internal sealed partial class AskedWords
         var names = question.Names.SelectMany(name => name).ToHashSet(StringComparer.Ordinal);
         // Where the question asks for the form.
         var (form, kind) = (question.Type?.AskedIn(question.Folded), KindBeforeCode().Matches(question.Folded));
+        var ofCase = Cases.AskedIn(question.Folded);
         _question = question;
         _isOfForm = form is not null;
         _stems = StemsOf(question.Folded);
@@ -64,6 +65,7 @@ internal sealed partial class AskedWords
                     names.Contains(text), form is { } place && token.Start >= place.Start && token.Start < place.End)
                 {
                     IsOfRole = Roles.IsOfOther(question.Folded, token.Start),
+                    IsOfCase = ofCase is { } told && token.Start >= told.Start && token.Start < told.End,
                 });
         }
 
@@ -114,11 +116,17 @@ internal sealed partial class AskedWords
         // A name says which thing is meant, wherever the passage has it.
         var asked = Array.FindAll(_words, word => !IsIn(word, passage.Context, passage.ContextStems)
             && !(word.IsName && passage.Folded.Contains(word.Text, StringComparison.Ordinal)));
+        var title = Normalizer.FoldCase(passage.Title);
+        var titleStems = StemsOf(title);
+        // What the title says is so for all sections: it tells no case.
+        Word[] ofCase = [.. _words.Where(word => word.IsOfCase && !word.IsName && !IsIn(word, title, titleStems))];
+        double caseWeight = ofCase.Sum(word => word.Weight);
         var sentences = new AskedSentence[passage.Sentences.Count];
         var headers = new Dictionary<string, double[]>(StringComparer.Ordinal);
         var leads = new Dictionary<int, double[]>();
         var below = asked; // of the heading above the sentence, too
         string? heading = null;
+        double[]? caseAbove = null;
         for (int i = 0; i < sentences.Length; i++)
         {
             var sentence = passage.Sentences[i];
@@ -129,11 +137,13 @@ internal sealed partial class AskedWords
                 below = Array.FindAll(asked, word => !IsIn(word, folded, stems));
                 headers.Clear();
                 leads.Clear();
+                caseAbove = null;
             }
 
             if (sentence is { IsRow: true, Header: { } header })
             {
                 sentences[i] = Row(sentence, header, below, total, headers, hasType[i]);
+                WithCase(i, sentence.WithHeader);
                 continue;
             }
 
@@ -146,9 +156,20 @@ internal sealed partial class AskedWords
             if (hasType[i])
                 RaiseForm(below, says);
             sentences[i] = Measure(below, says, total, false);
+            WithCase(i, sentence.LeadIn is { } at ? $"{passage.Sentences[at].Folded}\n{sentence.Folded}" : sentence.Folded);
         }
 
         return sentences;
+
+        void WithCase(int i, string told)
+        {
+            if (caseWeight == 0)
+                return;
+            caseAbove ??= Says(ofCase, $"{passage.Context}\n{Normalizer.FoldCase(heading ?? "")}");
+            var says = Says(ofCase, told);
+            Raise(says, caseAbove);
+            sentences[i] = sentences[i] with { CaseSaid = Share(ofCase, says, caseWeight) };
+        }
     }
 
     // What the cells hold says which row is meant; the headers of those that are not empty say what is told of it.
@@ -243,7 +264,7 @@ internal sealed partial class AskedWords
             }
 
             if (asked[i].IsLatin ? asked[i].Keys.IsSubsetOf(keys ??= [.. stems.Select(EnglishSynonyms.KeyOf)])
-                : JapaneseCompounds.Says(folded, asked[i].Text))
+                : JapaneseCompounds.Says(folded, asked[i].Text) || JapaneseSynonyms.Says(folded, asked[i].Text))
                 says[i] = Synonym;
             if (asked[i].Id is not { } id)
                 continue;
@@ -319,6 +340,8 @@ internal sealed partial class AskedWords
         // "stands in for the head": what says that the deputy is meant.
         internal bool IsOfRole { get; init; }
 
+        internal bool IsOfCase { get; init; }
+
         // Where the last part of a compound in katakana starts that no dictionary has as a whole.
         internal int Tail { get; } = Id is null && Text[0] is >= 'ァ' and <= 'ヶ' ? WordVectors.Default.TailOf(Text) : Text.Length;
     }
@@ -332,6 +355,9 @@ internal sealed partial class AskedWords
 /// <param name="IsEmpty">Whether it is a row whose cell is empty in the column that is asked for.</param>
 internal readonly record struct AskedSentence(double Said, double Unsaid, double Given, bool IsAllGiven, bool IsEmpty)
 {
+    /// <summary>The share of the question's case that it, or a heading above it, says, from 0 to 1; 1 where there is none.</summary>
+    internal double CaseSaid { get; init; } = 1;
+
     /// <summary>Steps of <see cref="Said"/>.</summary>
     internal const double LittleSaid = 0.25, MuchSaid = 0.7;
 

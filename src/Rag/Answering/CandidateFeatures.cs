@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Kotonoha.Rag.Chunking;
 
 namespace Kotonoha.Rag.Answering;
@@ -51,7 +52,7 @@ internal sealed class Candidate
 /// <summary>
 /// Measures how a sentence fits a question. Coverage is the share of the question's term weights (rarity times content) that a text holds.
 /// </summary>
-internal sealed class CandidateFeatures
+internal sealed partial class CandidateFeatures
 {
     // The numbers of the features; the weights in AnswerModel have the same order.
     internal const int Sentence = 0, Passage = 1, Previous = 2, Next = 3, Kind = 4, New = 5, Hit = 6, Length = 7, First = 8, Phrase = 9,
@@ -74,6 +75,7 @@ internal sealed class CandidateFeatures
     private readonly double[] _weights;
     private readonly AskedWords _asked;
     private readonly AskedThing _thing;
+    private readonly CountedPersons _persons;
     private readonly Dictionary<Passage, AskedSentence[]> _askedIn = [];
     private readonly Dictionary<Passage, (double Type, double Kind)[]> _forms = [];
     private readonly double _topScore;
@@ -84,6 +86,7 @@ internal sealed class CandidateFeatures
         _topScore = topScore;
         _asked = new AskedWords(question, statistics);
         _thing = new AskedThing(question);
+        _persons = new CountedPersons(question);
         _weights = [.. question.Terms.Select(term => statistics.Idf(term.Term) * term.Weight)];
         double sum = _weights.Sum();
         for (int i = 0; i < _weights.Length && sum > 0; i++)
@@ -126,12 +129,21 @@ internal sealed class CandidateFeatures
     /// </summary>
     internal (double Type, double Kind)[] FormsIn(Passage passage)
         => _forms.TryGetValue(passage, out var known) ? known : _forms[passage] = [.. passage.Sentences.Select(sentence => (
-            _question.Type is null ? 0.0 : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) ? 1 : -1,
+            _question.Type is null ? 0.0 : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) && !_persons.AreOthers(sentence) ? 1 : -1,
             _question.Kind == AnswerKind.Other ? 0.0
                 : AnswerKinds.Holds(_question.Kind, sentence.Normalized, _question.Normalized) ? 1 : -1))];
 
     /// <summary>How far what answers is told, by a sentence or by the step before it.</summary>
     internal AskedSentence AskedOf(Passage passage, int index) => AskedIn(passage)[SayingOf(passage, index)];
+
+    /// <summary>Whether a step is one of those before the step that is asked for: it is told by the question.</summary>
+    internal bool IsStepBefore(Candidate step, Candidate asked)
+        => _question.AsksNext && step.Passage.Chunk.Source == asked.Passage.Chunk.Source && step.Sentence.IsStep && asked.Sentence.IsStep
+            && step.Passage.Chunk.Start + step.Span.Start < asked.Passage.Chunk.Start + asked.Span.Start;
+
+    /// <summary>Whether a step is the first of its list, and a step behind another one is asked for.</summary>
+    internal bool IsFirstStep(Passage passage, int index)
+        => _question.AsksNext && passage.Sentences[index].IsStep && StepNumber().Match(passage.Sentences[index].Normalized) is { Value: "1" };
 
     private int SayingOf(Passage passage, int index)
     {
@@ -142,6 +154,9 @@ internal sealed class CandidateFeatures
             before--;
         return before >= 0 ? before : index;
     }
+
+    [GeneratedRegex(@"\d+")]
+    private static partial Regex StepNumber();
 
     internal double[] Of(Passage passage, int index)
     {

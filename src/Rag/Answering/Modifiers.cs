@@ -17,12 +17,16 @@ internal sealed partial class Modifiers
     // Modifiers that are this alike say the same; places are alike by nature.
     private const float Alike = 0.5f, AlikePlaces = 0.8f;
 
-    private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [], _english = [], _englishPlaces = [];
+    private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [], _english = [], _englishNames = [], _englishPlaces = [];
 
     internal Modifiers(Question question)
     {
         if (question.Language == "en")
+        {
             (_english, _englishPlaces) = (EnglishPairs(question.Folded), EnglishPlaces(question.Folded));
+            _englishNames = _english.FindAll(pair => WordVectors.Default.WordsOf(pair.Modifier).Count == 0);
+        }
+
         if (question.Language != "ja")
             return;
         _compounds = [.. Pairs(Compound(), question.Normalized).Concat(Pairs(Unit(), question.Normalized)).Distinct()];
@@ -40,6 +44,9 @@ internal sealed partial class Modifiers
         var listed = sentence.LeadIn is { } lead ? passage.Sentences[lead] : leads ? sentence : null;
         if (_english.Count > 0 && SaysAnotherInEnglish(_english, EnglishPairs, passage,
             listed is null || leads ? sentence.Folded : listed.Folded + "\n" + sentence.Folded))
+            return true;
+        // Under "Minros Harbour in figures" nothing is said of Nomo Harbour.
+        if (_englishNames.Count > 0 && SaysAnotherInEnglish(_englishNames, EnglishPairs, passage, passage.Context))
             return true;
         // "The box in the canteen contains:" for the box in the workshop.
         if (listed is not null && SaysAnotherInEnglish(_englishPlaces, EnglishPlaces, passage, listed.Folded, AlikePlaces))

@@ -186,6 +186,11 @@ internal sealed partial class Passage
         return [.. cells.Split('|').Select(cell => cell.Trim())];
     }
 
+    /// <summary>The headers of a row's cells that are not empty, case folded.</summary>
+    internal static string HeadersOf(string row, string header)
+        => Normalizer.FoldCase(string.Join(" | ", Cells(header).Zip(Cells(row))
+            .Where(pair => pair.Second.Any(char.IsLetterOrDigit)).Select(pair => pair.First)));
+
     /// <summary>A row, and each of its plain numbers before each word of its header.</summary>
     internal static string NumbersWithUnits(string row, string header)
     {
@@ -410,7 +415,10 @@ internal sealed record PassageSentence(
     /// <summary>Its text in NFKC; of a row, its numbers with the words of their headers ("2 days" under "Drying, days") too.</summary>
     internal string WithUnits => _withUnits ??= Header is null ? Normalized : Passage.NumbersWithUnits(Normalized, Header);
 
-    private string? _withUnits;
+    private string? _withUnits, _withHeader;
+
+    /// <summary>Its text case folded; of a row, below the headers of the cells that are not empty.</summary>
+    internal string WithHeader => _withHeader ??= Header is null ? Folded : $"{Passage.HeadersOf(Folded, Header)}\n{Folded}";
 
     /// <summary>Whether it is an item of a list.</summary>
     internal bool IsItem { get; init; }

@@ -24,11 +24,11 @@ internal static partial class Rates
     // From the border before an amount to the one behind it.
     private static string ClauseAt(string text, int start, int end)
     {
-        int from = Border().Matches(text[..start]).LastOrDefault() is { } before ? before.Index + before.Length : 0;
+        int from = Border().Matches(text).LastOrDefault(border => border.Index < start) is { } before ? before.Index + before.Length : 0;
         return Border().Match(text, end) is { Success: true } after ? text[from..after.Index] : text[from..];
     }
 
-    [GeneratedRegex(@"[。、;|\n]|[,.!?:](?=\s|$)|\b(?:and|but|while|whereas|plus)\b")]
+    [GeneratedRegex(@"[。、;|\n]|[,.!?](?=\s|$)|\b(?:and|but|while|whereas|plus)\b")]
     private static partial Regex Border();
 
     private static string? RateOfAmount(string text, int start, int end)

@@ -41,7 +41,7 @@ internal static partial class Roles
 
     [GeneratedRegex(@"\b(?:deputy|vice|former|acting)[ -](?<role>[a-z]+)|" + MayActAlone + @"\b|副(?<role>[一-龥々]{1,4})|(?<role>[一-龥々]{2,4})の(?:代理|代行|補佐)"
         + @"|\b(?:deputi[sz]es?|stands? in|substitutes?) for the (?<role>[a-z]+)"
-        + "|[元前](?<role>社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
+        + "|(?:先々?代|前任|次期|初代)の?(?<role>[一-龥々]{2,4})|[元前](?<role>社長|会長|部長|店長|校長|市長|知事|議長|首相|大統領|監督|代表|責任者)")]
     private static partial Regex Other();
 
     /// <summary>Whether a place in a text belongs to what it says of a deputy: "stands in for the head", 責任者の代理を務める.</summary>
