@@ -10,9 +10,11 @@ namespace Kotonoha.Rag.Stores;
 /// Searches run beside each other; a change waits for them, holding <see cref="Gate"/> for writing. Whoever changes the index sees to it
 /// that nobody else does.
 /// </remarks>
-internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? exact = null, Bm25? weights = null)
+internal sealed class EmbeddedIndex(
+    int dimension, double averageLength, bool? exact = null, Bm25? weights = null,
+    EmbeddedQuantization quantization = EmbeddedQuantization.Int8)
 {
-    private readonly VectorIndex _vectors = new(dimension, exact: exact);
+    private readonly VectorIndex _vectors = new(dimension, exact: exact, quantization: quantization);
     private readonly TermIndex _terms = new(averageLength, weights);
     private readonly List<Slot> _slots = [];
     private readonly SlotSet _live = new();
