@@ -78,7 +78,9 @@ internal sealed record RetrievalCollection(string Name, IReadOnlyList<Chunk> Chu
         return builder.Build("WikiText-2, first sentence → rest of the section");
     }
 
-    /// <summary>GSM8K: a word problem is the query, its worked steps the document, without marks of the calculator and the last line.</summary>
+    /// <summary>
+    /// GSM8K: a word problem is the query, its worked steps the document, without marks of the calculator and the last line.
+    /// </summary>
     public static RetrievalCollection Gsm8k(string path)
     {
         const int Problems = 2000;

@@ -12,8 +12,8 @@ namespace Kotonoha.Benchmarks;
 
 /// <summary>
 /// <c>vectors [--count 100000] [--dimension 384] [--clusters N] [--spread 0.8] [--queries 500] [--rounds 5] [--seed 1] [--peer qdrant|none]
-/// [--qdrant-url URL] [--quantization int8|binary]</c>: dense search of the embedded store and of Qdrant over gRPC on the same clustered vectors, by turns, with and
-/// without filters: recall@10 against an exact scan, queries a second, time to build, memory.
+/// [--qdrant-url URL] [--quantization int8|binary]</c>: dense search of the embedded store and of Qdrant over gRPC on the same clustered
+/// vectors, by turns, with and without filters: recall@10 against an exact scan, queries a second, time to build, memory.
 /// </summary>
 internal static class VectorBenchmark
 {

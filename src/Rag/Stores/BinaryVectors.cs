@@ -6,8 +6,8 @@ namespace Kotonoha.Rag.Stores;
 
 /// <summary>
 /// Vectors as one bit a dimension: on which side of the centre they lie along each axis, after a rotation at random that makes all axes
-/// count alike (random signs and Hadamard transforms; Ailon and Chazelle 2009). The number of bits that differ orders vectors well enough to
-/// find candidates whose scores are then computed from the full vectors.
+/// count alike (random signs and Hadamard transforms; Ailon and Chazelle 2009). The number of bits that differ orders vectors well enough
+/// to find candidates whose scores are then computed from the full vectors.
 /// </summary>
 internal sealed unsafe class BinaryVectors
 {

@@ -28,7 +28,7 @@ public sealed record EmbeddedStoreOptions
 /// <summary>In how many bits an <see cref="EmbeddedStore"/> also holds its vectors in memory, to find candidates among many.</summary>
 public enum EmbeddedQuantization
 {
-    /// <summary>One byte a dimension, linked into a graph (HNSW): the fastest search; linking takes its time when much is written.</summary>
+    /// <summary>One byte a dimension, linked into a graph (HNSW): the fastest search; linking takes time when much is written.</summary>
     Int8,
 
     /// <summary>

@@ -28,8 +28,8 @@ internal readonly record struct ScoredSlot(int Slot, float Score);
 
 /// <summary>
 /// Vectors in memory by slot, in the order in which they came: exact search while they are few, beyond that a graph over vectors of 8 bits
-/// a dimension, or a scan over vectors of one bit; their candidates are scored by the full ones. Removed slots stay until the index is built
-/// anew.
+/// a dimension, or a scan over vectors of one bit; their candidates are scored by the full ones. Removed slots stay until the index is
+/// built anew.
 /// </summary>
 /// <remarks>
 /// Searches may run beside each other, but not beside a change; <see cref="Link"/> says itself when it changes something.

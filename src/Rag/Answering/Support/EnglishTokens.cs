@@ -431,7 +431,8 @@ internal static partial class EnglishTokens
 
     private static Dictionary<string, Phrase<(EnglishRole Role, Operators Operators)>[]> ReadPhrases(
         params (EnglishRole Role, Operators Operators, string Phrases)[] lines)
-        => ByFirstWord(lines.SelectMany(line => line.Phrases.Split('|').SelectMany(phrase => phrase.StartsWith("BE ", StringComparison.Ordinal)
+        => ByFirstWord(lines.SelectMany(line => line.Phrases.Split('|')
+            .SelectMany(phrase => phrase.StartsWith("BE ", StringComparison.Ordinal)
                 ? "is are was were".Split(' ').Select(be => be + phrase[2..]) : [phrase])
             .Select(phrase => new Phrase<(EnglishRole Role, Operators Operators)>(phrase.Split(' '), (line.Role, line.Operators))))
             .OrderByDescending(phrase => phrase.Words.Length));
