@@ -42,7 +42,8 @@ internal static class IngestBenchmark
                 throw new InvalidOperationException($"{report.Added.Count} documents added, {acknowledged} acknowledged, "
                     + $"{report.Skipped.Count} skipped ({report.Skipped.FirstOrDefault()}).");
             double total = report.Timings["total"];
-            Print($"{report.Chunks} chunks in {total:F2} s: {documents / total:F1} documents/s");
+            Print($"{report.Chunks} chunks in {total:F2} s: {documents / total:F1} documents/s; "
+                + $"{Environment.CpuUsage.TotalTime.TotalSeconds:F1} s of this process's processor time so far");
             foreach (var (stage, seconds) in report.Timings.Where(pair => pair.Key != "total"))
                 Print($"  {stage}: {seconds:F2} s (threads added up, stages overlap)");
             var again = await knowledge.SyncFolderAsync(sources);

@@ -12,8 +12,8 @@ namespace Kotonoha.Benchmarks;
 
 /// <summary>
 /// <c>vectors [--count 100000] [--dimension 384] [--clusters N] [--spread 0.8] [--queries 500] [--rounds 5] [--seed 1] [--peer qdrant|none]
-/// [--qdrant-url URL]</c>: dense search of the embedded store and of Qdrant over gRPC on the same clustered vectors, by turns, with and
-/// without filters: recall@10 against an exact scan, queries a second, time to build, memory.
+/// [--qdrant-url URL] [--quantization int8|binary]</c>: dense search of the embedded store and of Qdrant over gRPC on the same clustered
+/// vectors, by turns, with and without filters: recall@10 against an exact scan, queries a second, time to build, memory.
 /// </summary>
 internal static class VectorBenchmark
 {
@@ -27,11 +27,15 @@ internal static class VectorBenchmark
     public static async Task<int> RunAsync(string[] args)
     {
         var options = Arguments.Parse(
-            args, "count", "dimension", "clusters", "spread", "queries", "rounds", "seed", "peer", "qdrant-url");
+            args, "count", "dimension", "clusters", "spread", "queries", "rounds", "seed", "peer", "qdrant-url", "quantization");
         int count = Number("count", 100_000), dimension = Number("dimension", 384), queries = Number("queries", 500);
         int rounds = Number("rounds", 5), seed = Number("seed", 1), clusters = Number("clusters", (int)Math.Sqrt(count));
         float spread = float.Parse(options.GetValueOrDefault("spread", "0.8"), CultureInfo.InvariantCulture);
         bool withPeer = options.GetValueOrDefault("peer", "qdrant") != "none";
+        var how = new EmbeddedStoreOptions
+        {
+            Quantization = Enum.Parse<EmbeddedQuantization>(options.GetValueOrDefault("quantization", "int8"), ignoreCase: true),
+        };
         Console.WriteLine(Machine.Describe());
         Print($"{count} vectors of {dimension} dimensions in {clusters} clusters (length of the noise {spread} against 1), "
             + $"{queries} queries, seed {seed}");
@@ -54,11 +58,11 @@ internal static class VectorBenchmark
             if (client is not null)
                 await UploadAsync(client, stores!, vectors, tags);
             var path = Path.Combine(folder, "vectors.db");
-            await BuildAsync(path, vectors, tags, dimension);
+            await BuildAsync(path, how, vectors, tags, dimension);
             vectors = [];
             long before = GC.GetTotalMemory(forceFullCollection: true);
             var watch = Stopwatch.StartNew();
-            using var store = EmbeddedStore.Open(path);
+            using var store = EmbeddedStore.Open(path, how);
             double opening = watch.Elapsed.TotalSeconds;
             Print($"embedded: opened in {opening:F2} s, {(GC.GetTotalMemory(forceFullCollection: true) - before) / 1e6:F0} MB of memory, "
                 + $"{new FileInfo(path).Length / 1e6:F0} MB on disk");
@@ -132,10 +136,10 @@ internal static class VectorBenchmark
         return (seconds, found.Select((hits, i) => (double)hits.Intersect(expected[i]).Count() / expected[i].Length).Average());
     }
 
-    private static async Task BuildAsync(string path, float[][] vectors, string[][] tags, int dimension)
+    private static async Task BuildAsync(string path, EmbeddedStoreOptions how, float[][] vectors, string[][] tags, int dimension)
     {
         var watch = Stopwatch.StartNew();
-        using (var store = EmbeddedStore.Open(path))
+        using (var store = EmbeddedStore.Open(path, how))
         {
             await store.CreateAsync(new CollectionInfo(CollectionInfo.CurrentSchemaVersion, "none", "generated", dimension, 1));
             var terms = TermVector.FromText("");

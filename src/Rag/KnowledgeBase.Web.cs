@@ -131,7 +131,7 @@ public sealed partial class KnowledgeBase
             if (hasCollection || writer.Info is not null)
                 await quarantine.SaveAsync(knowledge._store, isNew: false, cancellationToken).ConfigureAwait(false);
             if (writer.WrittenDocuments > 0)
-                await knowledge.SettleAsync(clock, progress, mustRefit: false, cancellationToken).ConfigureAwait(false);
+                await knowledge.SettleAsync(clock, progress, cancellationToken).ConfigureAwait(false);
             Audit(results, removed);
             return new WebReport(results, writer.WrittenChunks, clock.Seconds()) { Remarks = _remarks, Findings = _findings };
         }

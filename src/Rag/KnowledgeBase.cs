@@ -341,6 +341,8 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
         var preparer = Preparer(clock, quarantine);
         // A rebuild tries everything again.
         var tried = files.Where(file => toWrite.Contains(file.Source) && (rebuild || !quarantine.Holds(file.Source, file.Hash))).ToList();
+        if (writer.Info is null && embedder is IFittedEmbedder)
+            tried = Spread(tried);
         await foreach (var document in preparer.PrepareAsync(tried, cancellationToken).ConfigureAwait(false))
         {
             progress?.Report(new ProgressReport("read", ++prepared, tried.Count, document.Source));
@@ -379,8 +381,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             await clock.MeasureAsync("store", () => _store.DeleteAsync([.. removed, .. poisoned], cancellationToken)).ConfigureAwait(false);
         if (info is not null || writer.Info is not null)
             await quarantine.SaveAsync(_store, isNew: rebuild, cancellationToken).ConfigureAwait(false);
-        bool refitted = writer.Info is not null && await SettleAsync(clock, progress, writer.IsFittedOnSome, cancellationToken)
-            .ConfigureAwait(false);
+        bool refitted = writer.Info is not null && await SettleAsync(clock, progress, cancellationToken).ConfigureAwait(false);
 
         var skippedSources = broken.Select(skip => skip.Source).ToHashSet(StringComparer.Ordinal);
         var report = new SyncReport(
@@ -404,6 +405,13 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
 
         SkippedDocument Skip(string source, string reason)
             => new(source, StoredBefore(reason, storedBySource.GetValueOrDefault(source), poisoned.Contains(source)));
+    }
+
+    // An order whose first items, however many, are spread evenly over all of them (multiples of the golden ratio, modulo 1).
+    private static List<T> Spread<T>(List<T> items)
+    {
+        const double golden = 0.6180339887498949;
+        return [.. items.Select((item, i) => (Item: item, Place: i * golden % 1)).OrderBy(pair => pair.Place).Select(pair => pair.Item)];
     }
 
     private static async Task<IKnowledgeStore> CreateInPlaceAsync(
@@ -443,7 +451,7 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
             await writer.CompleteAsync(cancellationToken).ConfigureAwait(false);
             _state.Embedder = writer.Embedder ?? _state.Embedder;
             if (writer.WrittenDocuments > 0)
-                await SettleAsync(clock, null, mustRefit: false, cancellationToken).ConfigureAwait(false);
+                await SettleAsync(clock, null, cancellationToken).ConfigureAwait(false);
             _state.ChunkCounts.Clear();
             foreach (var document in written)
                 Audit("add", ("source", document.Source), ("hash", document.Record!.Hash));
@@ -461,17 +469,14 @@ public sealed partial class KnowledgeBase : IAsyncDisposable, IDisposable
     }
 
     /// <summary>
-    /// After writes: renews BM25's average length where it has drifted, and fits the embedder anew where the corpus has outgrown it, or
-    /// where it has to be.
+    /// After writes: renews BM25's average length where it has drifted, and fits the embedder anew where the corpus has outgrown it.
     /// </summary>
-    private async Task<bool> SettleAsync(
-        StageClock clock, IProgress<ProgressReport>? progress, bool mustRefit, CancellationToken cancellationToken)
+    private async Task<bool> SettleAsync(StageClock clock, IProgress<ProgressReport>? progress, CancellationToken cancellationToken)
     {
         var info = (await _whole.GetInfoAsync(cancellationToken).ConfigureAwait(false))!;
         var records = await _whole.ListDocumentsAsync(cancellationToken).ConfigureAwait(false);
         long chunks = records.Sum(record => (long)record.ChunkCount);
-        if (_state.Embedder is IFittedEmbedder && info.FittedChunks > 0
-            && (mustRefit || chunks >= RefitGrowth * info.FittedChunks))
+        if (_state.Embedder is IFittedEmbedder && info.FittedChunks > 0 && chunks >= RefitGrowth * (long)info.FittedChunks)
         {
             await RefitAsync(clock, progress, cancellationToken).ConfigureAwait(false);
             return true;

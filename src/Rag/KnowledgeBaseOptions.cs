@@ -14,7 +14,7 @@ public sealed record KnowledgeBaseOptions
     internal const long DefaultMaxFitCharacters = 64 << 20;
 
     // More is not read before the first document is stored: what was read until then is lost where a synchronisation is interrupted.
-    private const long DefaultFirstFitCharacters = 1 << 20;
+    private const long DefaultFirstFitCharacters = 8 << 20;
 
     /// <summary>The document formats. <see cref="DocumentReaders.Default"/> reads what libraries parse in child processes.</summary>
     public DocumentReaders Readers { get; init; } = DocumentReaders.Default;
@@ -47,8 +47,8 @@ public sealed record KnowledgeBaseOptions
     internal long MaxFitCharacters { get; init; } = DefaultMaxFitCharacters;
 
     /// <summary>
-    /// How many characters of documents a new collection is begun with; an embedder that is fitted on them is fitted anew on all once they
-    /// are stored.
+    /// How many characters of documents a new collection is begun with: those that an embedder is fitted on. In a synchronisation they are
+    /// spread evenly over the folder.
     /// </summary>
     internal long FirstFitCharacters { get; init; } = DefaultFirstFitCharacters;
 }

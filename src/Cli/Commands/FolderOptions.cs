@@ -65,6 +65,14 @@ internal sealed class FolderOptions(bool searches)
         HelpName = "KIND",
     };
 
+    public Option<string> Quantization { get; } = new("--quantization")
+    {
+        Description = "What the embedded store looks at among many chunks: int8 (a graph over a byte a dimension) or binary (a scan of a "
+            + "bit a dimension). Whole vectors order what is found.",
+        HelpName = "KIND",
+        DefaultValueFactory = _ => "int8",
+    };
+
     public Option<bool?> QdrantOnDisk { get; } = new("--qdrant-on-disk")
     {
         Description = "Read vectors and payloads from the server's disk instead of its memory: true or false (default: as the collection "
@@ -140,10 +148,11 @@ internal sealed class FolderOptions(bool searches)
     public void AddTo(Command command)
     {
         Store.AcceptOneOf("embedded", "qdrant");
+        Quantization.AcceptOneOf(Names<EmbeddedQuantization>());
         QdrantQuantization.AcceptOneOf(Names<QdrantQuantization>());
         QdrantReadConsistency.AcceptOneOf(Names<QdrantReadConsistency>());
         Option[] options = searches
-            ? [Documents, Home, Store, QdrantUrls, QdrantKeyVariable, QdrantShards, QdrantReplicas, QdrantWriteConsistency,
+            ? [Documents, Home, Store, Quantization, QdrantUrls, QdrantKeyVariable, QdrantShards, QdrantReplicas, QdrantWriteConsistency,
                  QdrantRestUrl, QdrantQuantization, QdrantOnDisk, QdrantReadConsistency,
                  EmbeddingModel, RerankModel, Threads, Tenant, Groups,
                 RequireScope, AuditLog, AuditKeyVariable, TextRecognition]
@@ -188,6 +197,7 @@ internal sealed class FolderOptions(bool searches)
             QdrantWriteConsistency = Cluster(parsed, QdrantWriteConsistency),
             QdrantRestUrl = parsed.GetValue(QdrantRestUrl) is not { } rest ? null
                 : OnServer(parsed, QdrantRestUrl, Address(QdrantRestUrl.Name, rest, "a REST address", 6333)),
+            Quantization = Enum.Parse<EmbeddedQuantization>(parsed.GetValue(Quantization) ?? "int8", ignoreCase: true),
             QdrantQuantization = Named<QdrantQuantization>(parsed, QdrantQuantization),
             QdrantOnDisk = parsed.GetValue(QdrantOnDisk) is { } onDisk ? OnServer(parsed, QdrantOnDisk, onDisk) : null,
             QdrantReadConsistency = Named<QdrantReadConsistency>(parsed, QdrantReadConsistency),
@@ -275,6 +285,9 @@ internal sealed record FolderSettings(
 
     /// <summary>The server's REST address, or null for the port below.</summary>
     public Uri? QdrantRestUrl { get; init; }
+
+    /// <summary>What the embedded store looks at among many chunks.</summary>
+    public EmbeddedQuantization Quantization { get; init; }
 
     /// <summary>How vectors are also kept in fewer bits, or null for what the collection has.</summary>
     public QdrantQuantization? QdrantQuantization { get; init; }

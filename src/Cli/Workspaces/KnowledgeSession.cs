@@ -102,7 +102,8 @@ internal sealed class KnowledgeSession : IAsyncDisposable
 
             if (!settings.Qdrant)
             {
-                var embedded = EmbeddedStore.Open(workspace.Store(suffix));
+                var embedded = EmbeddedStore.Open(
+                    workspace.Store(suffix), new EmbeddedStoreOptions { Quantization = settings.Quantization });
                 return new KnowledgeSession(new KnowledgeBase(embedded, embedder, options), settings.Scope, audit, null, encoder, reranker)
                 {
                     Search = options.Search,

@@ -146,12 +146,14 @@ public sealed partial class TestSetGenerator
         QuestionDraft[] cells = [.. drafts.Where(draft => draft.Cell is not null).DistinctBy(draft => (draft.Source, draft.Cell!.Row))];
         var columns = drafts.Select(draft => draft.Cell).OfType<TableCell>().Select(cell => (cell.Column, cell.IsJapanese)).Distinct()
             .ToList();
+        // A row must not stand in another table, which may have the column.
+        var elsewhere = cells.GroupBy(draft => draft.Cell!.Row, StringComparer.Ordinal)
+            .Where(row => row.DistinctBy(draft => draft.Source).Skip(1).Any()).Select(row => row.Key).ToHashSet(StringComparer.Ordinal);
         var made = new List<EvaluationQuestion>();
         foreach (var draft in cells)
         {
             var cell = draft.Cell!;
-            // The row must not stand in another table, which may have the column.
-            if (cells.Any(other => other.Source != draft.Source && other.Cell!.Row == cell.Row))
+            if (elsewhere.Contains(cell.Row))
                 continue;
             if (Shuffled([.. columns.Where(column => column.IsJapanese == cell.IsJapanese)], random).Select(column => column.Column)
                 .FirstOrDefault(column => !texts[draft.Source].Contains(Folded(column), StringComparison.Ordinal)) is { } column)

@@ -20,7 +20,6 @@ internal sealed class DocumentWriter(
 
     private readonly List<PreparedDocument> _waiting = [];
     private long _waitingCharacters;
-    private int _fittedChunks;
     private Task _writing = Task.CompletedTask;
 
     /// <summary>Gives the metadata with which a collection is created: in place, or as a new generation.</summary>
@@ -42,7 +41,7 @@ internal sealed class DocumentWriter(
 
     public IProgress<ProgressReport>? Progress { get; init; }
 
-    /// <summary>How many documents will come, for the progress.</summary>
+    /// <summary>How many documents will come, for the progress, and for how far a fit on the first of them reaches.</summary>
     public int? Total { get; init; }
 
     public IKnowledgeStore Store { get; private set; } = store;
@@ -55,9 +54,6 @@ internal sealed class DocumentWriter(
     public int WrittenDocuments { get; private set; }
 
     public int WrittenChunks { get; private set; }
-
-    /// <summary>Whether the embedder was fitted here on some of the documents, and another fit would see more of them.</summary>
-    public bool IsFittedOnSome => _fittedChunks > 0 && _fittedChunks < WrittenChunks;
 
     public async Task AddAsync(PreparedDocument document, CancellationToken cancellationToken)
     {
@@ -111,8 +107,9 @@ internal sealed class DocumentWriter(
                     .ConfigureAwait(false);
             Embedder = fitted;
             version = fitted.Version;
-            // Beyond the limit a new fit would see no more than this one did.
-            fittedChunks = _fittedChunks = _waitingCharacters < MaxFitCharacters ? chunks : 0;
+            // Beyond the limit a new fit would see no more than this one did. The first of many documents stand for all of them.
+            fittedChunks = _waitingCharacters < MaxFitCharacters
+                ? (int)Math.Min(int.MaxValue, (long)chunks * Math.Max(_waiting.Count, Total ?? 0) / _waiting.Count) : 0;
         }
         else if (Embedder is not null)
         {

@@ -38,19 +38,35 @@ internal static class Fusion
         => Sum(lists, (list, position) => weights[list] * lists[list][position].Score);
 
     /// <summary>
-    /// How much a dense ranking counts beside a sparse one: the further the best sparse score stands above the hundredth, the less. Chosen
-    /// on JSQuAD (whose questions use their paragraphs' words) and Cranfield (whose do not); a shorter list says too little.
+    /// How much a dense ranking counts beside a sparse one. The further the best sparse score stands above the hundredth, the less: words
+    /// that single out a few chunks decide. The less the best dense score stands out of its list, the less. And the less where words single
+    /// out chunks that the dense ranking hardly knows: it may not know their language, or a name. A shorter list says too little.
     /// </summary>
+    /// <param name="dense">The dense ranking, best first.</param>
     /// <param name="sparse">The sparse ranking, best first.</param>
     /// <returns>The weight, from 0 to 1.</returns>
-    public static double DenseWeight(IReadOnlyList<RankedItem> sparse)
+    public static double DenseWeight(IReadOnlyList<RankedItem> dense, IReadOnlyList<RankedItem> sparse)
     {
         const int Depth = 100;
-        const double Even = 0.5, Greatest = 0.75, Range = 0.6, Flat = 0.7, Steep = 0.8;
-        if (sparse.Count < Depth || !(sparse[0].Score > 0))
-            return sparse.Count == 0 ? 1 : Even;
-        double drop = 1 - sparse[Depth - 1].Score / sparse[0].Score;
-        return Greatest - Range * Math.Clamp((drop - Flat) / (Steep - Flat), 0, 1);
+        const double Even = 0.5, Greatest = 0.75, Least = 0.1, Flat = 0.75, Steep = 0.9;
+        const double Outstanding = 4.5, LeastOutstanding = 0.7;
+        const double Accord = 0.3, LeastAccord = 0.2, Lost = 0.55, Telling = 0.7;
+        if (sparse.Count == 0 || dense.Count == 0)
+            return dense.Count == 0 ? 0 : 1;
+        RankedItem[] first = [.. dense.Take(Depth)], words = [.. sparse.Take(Depth)];
+        double both = first.Select(item => item.Id).Intersect(words.Select(item => item.Id), StringComparer.Ordinal).Count();
+        double accord = Math.Min(1, LeastAccord + both / Math.Min(first.Length, words.Length) / Accord);
+        if (words.Length < Depth || first.Length < Depth || !(words[0].Score > 0))
+            return Even * accord;
+        double drop = 1 - words[^1].Score / words[0].Score;
+        double mean = first.Average(item => item.Score);
+        double deviation = Math.Sqrt(first.Average(item => (item.Score - mean) * (item.Score - mean)));
+        double outstanding = deviation > 0 ? (first[0].Score - mean) / deviation / Outstanding : 0;
+        return (Greatest - (Greatest - Least) * Between(drop, Flat, Steep))
+            * Math.Clamp(outstanding, LeastOutstanding, 1)
+            * (1 - (1 - accord) * Between(drop, Lost, Telling));
+
+        static double Between(double x, double low, double high) => Math.Clamp((x - low) / (high - low), 0, 1);
     }
 
     /// <summary>

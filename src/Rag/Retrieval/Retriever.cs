@@ -110,7 +110,7 @@ internal static class Retriever
             query,
             weight,
             method,
-            method == FusionMethod.MinMax ? options.DenseWeight ?? Fusion.DenseWeight(Items(lists[1])) : null,
+            method == FusionMethod.MinMax ? options.DenseWeight ?? Fusion.DenseWeight(Items(lists[0]), Items(lists[1])) : null,
             lists[0],
             lists[1]);
     }

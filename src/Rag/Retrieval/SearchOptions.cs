@@ -18,7 +18,8 @@ public sealed record SearchOptions
 
     /// <summary>
     /// The dense ranking's weight in <see cref="FusionMethod.MinMax"/>, from 0 to 1; the sparse one's is 1 minus this. Null (the default)
-    /// weighs each question by itself: where its words single out a few chunks, words decide; where they stand everywhere, meaning does.
+    /// weighs each question by itself: where its words single out a few chunks, words decide; where they stand everywhere, meaning does, as
+    /// far as it singles out something itself.
     /// </summary>
     public double? DenseWeight { get; init; }
 

@@ -10,11 +10,14 @@ namespace Kotonoha.Rag.Stores;
 /// Searches run beside each other; a change waits for them, holding <see cref="Gate"/> for writing. Whoever changes the index sees to it
 /// that nobody else does.
 /// </remarks>
-internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? exact = null, Bm25? weights = null)
+internal sealed class EmbeddedIndex(
+    int dimension, double averageLength, bool? exact = null, Bm25? weights = null,
+    EmbeddedQuantization quantization = EmbeddedQuantization.Int8)
 {
-    private readonly VectorIndex _vectors = new(dimension, exact: exact);
+    private readonly VectorIndex _vectors = new(dimension, exact: exact, quantization: quantization);
     private readonly TermIndex _terms = new(averageLength, weights);
     private readonly List<Slot> _slots = [];
+    private readonly SlotSet _live = new();
     private readonly Dictionary<string, Document> _documents = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _slotById = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SlotSet> _byTag = new(StringComparer.Ordinal);
@@ -57,6 +60,7 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
         if (!_documents.TryGetValue(source, out var document) || !_slotById.TryAdd(id, slot))
             throw new InvalidDataException($"The chunk '{id}' of '{source}' is there twice or belongs to no document.");
         _slots.Add(new Slot(id, document));
+        _live.Add(slot);
         document.Slots.Add(slot);
         foreach (var set in SetsOf(document.Record))
             set.Add(slot);
@@ -79,6 +83,7 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
             _terms.Remove(termsOf(id));
             _slotById.Remove(id);
             _slots[slot] = _slots[slot] with { Document = null };
+            _live.Remove(slot);
             foreach (var set in sets)
                 set.Remove(slot);
             if (dimension > 0)
@@ -155,9 +160,7 @@ internal sealed class EmbeddedIndex(int dimension, double averageLength, bool? e
             var refused = none.Select(Accepted).ToList();
             if (refused.Contains(null))
                 return new SlotSet();
-            IEnumerable<int> slots = sets.Count == 0 ? Enumerable.Range(0, _slots.Count) : SlotSet.Intersect(sets).StartingAt(0).ToArray();
-            return SlotSet.Of(slots.Where(slot =>
-                _slots[slot].Document is not null && !refused.Exists(set => set!.Contains(slot))));
+            return (sets.Count == 0 ? _live : SlotSet.Intersect(sets)).Except([.. refused.OfType<SlotSet>()]);
         }
 
         return sets.Count == 0 ? null : SlotSet.Intersect(sets);

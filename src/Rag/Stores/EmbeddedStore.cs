@@ -17,6 +17,25 @@ public sealed record EmbeddedStoreOptions
     /// exact up to 20,000 chunks.
     /// </summary>
     public bool? ExactSearch { get; init; }
+
+    /// <summary>
+    /// What a search looks at that does not look at every vector; the whole vectors then order what was found. It concerns this process
+    /// alone: the file is the same.
+    /// </summary>
+    public EmbeddedQuantization Quantization { get; init; } = EmbeddedQuantization.Int8;
+}
+
+/// <summary>In how many bits an <see cref="EmbeddedStore"/> also holds its vectors in memory, to find candidates among many.</summary>
+public enum EmbeddedQuantization
+{
+    /// <summary>One byte a dimension, linked into a graph (HNSW): the fastest search; linking takes time when much is written.</summary>
+    Int8,
+
+    /// <summary>
+    /// About one bit a dimension, all scanned: ready as soon as it is written, a thirtieth of the memory of whole vectors on top of them,
+    /// and a search whose time grows with the number of vectors.
+    /// </summary>
+    Binary,
 }
 
 /// <summary>
@@ -450,7 +469,8 @@ public sealed class EmbeddedStore : IKnowledgeStore
         }
     }
 
-    private EmbeddedIndex NewIndex(CollectionInfo info) => new(info.DenseDimension, info.AverageLength, _options.ExactSearch);
+    private EmbeddedIndex NewIndex(CollectionInfo info)
+        => new(info.DenseDimension, info.AverageLength, _options.ExactSearch, quantization: _options.Quantization);
 
     // One that fails may have been written all the same.
     private void Commit(SqliteTransaction transaction)
@@ -562,7 +582,7 @@ public sealed class EmbeddedStore : IKnowledgeStore
         if (_ownsFile)
             _generation = _file.ReadGeneration();
         _info = _file.ReadInfo(_generation);
-        _index = _info is null ? null : _file.ReadIndex(_generation, _info, _options.ExactSearch);
+        _index = _info is null ? null : _file.ReadIndex(_generation, _info, _options);
         _dataVersion = version;
     }
 

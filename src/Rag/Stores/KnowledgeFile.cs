@@ -107,10 +107,11 @@ internal sealed class KnowledgeFile : IDisposable
     /// <summary>Reads a generation's search structures into memory.</summary>
     /// <param name="generation">The generation.</param>
     /// <param name="info">Its metadata.</param>
-    /// <param name="exact">Whether every vector is looked at; null: while they are few.</param>
-    public EmbeddedIndex ReadIndex(int generation, CollectionInfo info, bool? exact)
+    /// <param name="options">How the vectors are searched.</param>
+    public EmbeddedIndex ReadIndex(int generation, CollectionInfo info, EmbeddedStoreOptions options)
     {
-        var index = new EmbeddedIndex(info.DenseDimension, info.AverageLength, exact);
+        var index = new EmbeddedIndex(
+            info.DenseDimension, info.AverageLength, options.ExactSearch, quantization: options.Quantization);
         using (var documents = Command(
             "SELECT source, hash, version, chunks, terms, title, bytes, tags, access, etag, modified FROM documents "
             + "WHERE generation = $generation",

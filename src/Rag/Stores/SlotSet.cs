@@ -69,6 +69,26 @@ internal sealed class SlotSet
         return any;
     }
 
+    /// <summary>The slots that are in none of some other sets.</summary>
+    public SlotSet Except(IReadOnlyList<SlotSet> others)
+    {
+        if (_members is not null)
+            return Of(_members.Where(slot => !others.Any(set => set.Contains(slot))));
+        var rest = new SlotSet { _members = null, _bits = _bits.AsSpan().ToArray(), Count = Count };
+        foreach (var set in others)
+        {
+            for (int word = 0; word < Math.Min(rest._bits.Length, set._bits.Length); word++)
+                rest._bits[word] &= ~set._bits[word];
+            foreach (int slot in set._members ?? [])
+                rest.Remove(slot);
+        }
+
+        rest.Count = 0;
+        foreach (ulong word in rest._bits)
+            rest.Count += BitOperations.PopCount(word);
+        return rest;
+    }
+
     public bool Contains(int slot)
     {
         if (_members is not null)

@@ -27,8 +27,9 @@ internal enum VectorMeasure
 internal readonly record struct ScoredSlot(int Slot, float Score);
 
 /// <summary>
-/// Vectors in memory by slot, in the order in which they came: exact search while they are few, beyond that a graph over quantised vectors,
-/// whose candidates are scored by the full ones. Removed slots stay until the index is built anew.
+/// Vectors in memory by slot, in the order in which they came: exact search while they are few, beyond that a graph over vectors of 8 bits
+/// a dimension, or a scan over vectors of one bit; their candidates are scored by the full ones. Removed slots stay until the index is
+/// built anew.
 /// </summary>
 /// <remarks>
 /// Searches may run beside each other, but not beside a change; <see cref="Link"/> says itself when it changes something.
@@ -36,9 +37,12 @@ internal readonly record struct ScoredSlot(int Slot, float Score);
 /// <param name="dimension">The vectors' width.</param>
 /// <param name="measure">How they are compared.</param>
 /// <param name="exact">Whether every vector is looked at; null: up to <see cref="GraphThreshold"/>.</param>
-internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorMeasure.Cosine, bool? exact = null)
+/// <param name="quantization">What is looked at beyond that.</param>
+internal sealed class VectorIndex(
+    int dimension, VectorMeasure measure = VectorMeasure.Cosine, bool? exact = null,
+    EmbeddedQuantization quantization = EmbeddedQuantization.Int8)
 {
-    /// <summary>The number of vectors from which on they are linked.</summary>
+    /// <summary>The number of vectors from which on they are linked, or have codes of one bit a dimension.</summary>
     public const int GraphThreshold = 20_000;
 
     // As many vectors wait to be linked and are looked at one by one until then.
@@ -51,6 +55,11 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
     // How many candidates of a scan of quantised vectors are scored by the full ones: as many more as wanted, for each wanted.
     private const int SpareCandidates = 32;
     private const int CandidateFactor = 2;
+
+    // The same for a scan of codes of one bit, and of how many vectors the first ones give their centre.
+    private const int SpareBinaryCandidates = 100;
+    private const int BinaryCandidateFactor = 20;
+    private const int CentreVectors = 1000;
 
     // A step of a walk looks at about so many vectors; one of them costs about four of a scan, which lie in order.
     private const int VectorsOfStep = 12;
@@ -67,6 +76,7 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
     private readonly SlotSet _live = new();
     private readonly List<long> _rows = [];
     private QuantizedVectors? _codes;
+    private BinaryVectors? _bits;
     private HnswGraph? _graph;
     private float _leastLength = float.PositiveInfinity;
     private float _greatestLength;
@@ -91,10 +101,12 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
     public bool NeedsLink
         => MayLink && (_graph is null ? Count >= GraphThreshold || exact == false : Count - _graph.Count >= MaxUnlinked);
 
-    private bool MayLink => exact != true && measure <= VectorMeasure.Euclidean && dimension > 0;
+    private bool MayQuantize => exact != true && measure <= VectorMeasure.Euclidean && dimension > 0;
 
-    // A graph leads by dot products. Among vectors of about the same length these have the order of distances.
-    private bool MayWalk => _graph is not null && (measure == VectorMeasure.Cosine || _leastLength >= EqualLengths * _greatestLength);
+    private bool MayLink => MayQuantize && quantization == EmbeddedQuantization.Int8;
+
+    // Codes lead by dot products. Among vectors of about the same length these have the order of distances.
+    private bool MayLead => measure == VectorMeasure.Cosine || _leastLength >= EqualLengths * _greatestLength;
 
     public ReadOnlySpan<float> this[int slot] => _full.Row(slot)[..dimension];
 
@@ -111,6 +123,8 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
         _rows.Add(row);
         _live.Add(slot);
         _codes?.Set(slot, vector);
+        if (quantization == EmbeddedQuantization.Binary && MayQuantize && Count >= (exact == false ? CentreVectors : GraphThreshold))
+            AddBits(slot);
         if (counts && measure is (VectorMeasure.Dot or VectorMeasure.Euclidean))
         {
             float length = TensorPrimitives.Norm(vector);
@@ -171,8 +185,10 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
         int candidates = allowed?.Count ?? Count;
         if (limit <= 0 || candidates == 0)
             return [];
-        if (!MayWalk || candidates <= limit)
+        if (!MayLead || candidates <= limit || (_graph is null && _bits is null))
             return ScanFull(query, limit, allowed);
+        if (_bits is not null)
+            return Rescored(query, limit, ScanBits(query, BinaryCandidateFactor * limit + SpareBinaryCandidates, allowed));
         var codes = new short[_codes!.QueryLength];
         float factor = _codes.Quantize(query, codes);
         int width = Math.Max(MinWidth, WidthFactor * limit);
@@ -183,13 +199,7 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
         if (!walks)
             found.Clear();
         ScanCodes(codes, factor, walks ? _graph!.Count : 0, CandidateFactor * limit + SpareCandidates, allowed, found);
-        var result = new List<ScoredSlot>(found.Count);
-        foreach (var (slot, _) in found)
-            result.Add(new ScoredSlot(slot, Score(query, this[slot])));
-        result.Sort(static (x, y) => y.Score.CompareTo(x.Score));
-        if (result.Count > limit)
-            result.RemoveRange(limit, result.Count - limit);
-        return result;
+        return Rescored(query, limit, found.Select(candidate => candidate.Slot));
     }
 
     /// <summary>The graph as parts to be stored.</summary>
@@ -241,6 +251,35 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
         for (int slot = 0; slot < Count; slot++)
             codes.Set(slot, this[slot]);
         return _codes = codes;
+    }
+
+    // Codes of the first vectors come when there are enough of them to know their centre.
+    private void AddBits(int slot)
+    {
+        if (_bits is null)
+        {
+            var centre = new float[dimension];
+            int count = Math.Min(CentreVectors, Count);
+            for (int first = 0; first < count; first++)
+                TensorPrimitives.Add(centre, this[first], centre);
+            TensorPrimitives.Divide(centre, count, centre);
+            _bits = new BinaryVectors(centre);
+            for (int first = 0; first < slot; first++)
+                _bits.Set(first, this[first]);
+        }
+
+        _bits.Set(slot, this[slot]);
+    }
+
+    private List<ScoredSlot> Rescored(ReadOnlySpan<float> query, int limit, IEnumerable<int> candidates)
+    {
+        var result = new List<ScoredSlot>();
+        foreach (int slot in candidates)
+            result.Add(new ScoredSlot(slot, Score(query, this[slot])));
+        result.Sort(static (x, y) => y.Score.CompareTo(x.Score));
+        if (result.Count > limit)
+            result.RemoveRange(limit, result.Count - limit);
+        return result;
     }
 
     private float Score(ReadOnlySpan<float> query, ReadOnlySpan<float> vector)
@@ -301,6 +340,39 @@ internal sealed class VectorIndex(int dimension, VectorMeasure measure = VectorM
                 else
                     ties.Clear();
             }
+        }
+    }
+
+    /// <summary>The slots whose bits differ least from a query's.</summary>
+    private unsafe List<int> ScanBits(ReadOnlySpan<float> query, int count, SlotSet? allowed)
+    {
+        var best = new PriorityQueue<int, int>(count);
+        int greatest = int.MaxValue;
+        var words = new ulong[_bits!.Words];
+        _bits.Encode(query, words);
+        fixed (ulong* code = words)
+        {
+            if (allowed is null)
+                for (int slot = 0; slot < Count; slot++)
+                    Keep(slot, _bits.Distance(code, slot));
+            else
+                foreach (int slot in allowed.StartingAt(0))
+                    Keep(slot, _bits.Distance(code, slot));
+        }
+
+        return [.. best.UnorderedItems.Select(item => item.Element)];
+
+        // The queue gives away the least, which is the farthest here.
+        void Keep(int slot, int distance)
+        {
+            if (distance >= greatest)
+                return;
+            if (best.Count < count)
+                best.Enqueue(slot, -distance);
+            else
+                best.EnqueueDequeue(slot, -distance);
+            if (best.Count == count && best.TryPeek(out _, out int least))
+                greatest = -least;
         }
     }
 

@@ -72,7 +72,7 @@ public abstract class HybridKnowledgeTests : IDisposable
     }
 
     [Fact]
-    public async Task A_first_synchronisation_that_is_interrupted_goes_on_where_it_was_and_is_fitted_on_everything_at_the_end()
+    public async Task A_first_synchronisation_that_is_interrupted_goes_on_where_it_was_with_what_it_was_fitted_on()
     {
         const int count = 600;
         WriteTopics(count);
@@ -90,8 +90,9 @@ public abstract class HybridKnowledgeTests : IDisposable
         await using var knowledge = new KnowledgeBase(Open(), Embedder(), early);
         var report = await knowledge.SyncFolderAsync(Folder.At("docs"));
         Assert.Equal((stored, count - stored), (report.Unchanged.Count, report.Added.Count));
-        Assert.True(report.Refitted);
-        Assert.Equal(count, (await knowledge.Store.GetInfoAsync())!.FittedChunks);
+        // The first documents stand for all of them: there is nothing to be fitted anew.
+        Assert.False(report.Refitted);
+        Assert.InRange((await knowledge.Store.GetInfoAsync())!.FittedChunks, count - 50, count + 50);
         Assert.Equal("topic599.md", (await knowledge.SearchAsync("topic599"))[0].Chunk.Source);
         Assert.Single(Directory.GetFiles(Folder.At("embedders")));
     }

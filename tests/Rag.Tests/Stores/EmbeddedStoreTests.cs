@@ -155,13 +155,18 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
         Assert.Equal(loads, store.Loads);
     }
 
-    [Fact]
-    public async Task A_store_that_walks_finds_what_an_exact_one_finds_and_again_when_it_is_opened_again()
+    [Theory]
+    [InlineData(EmbeddedQuantization.Int8, EmbeddedQuantization.Int8)]
+    [InlineData(EmbeddedQuantization.Binary, EmbeddedQuantization.Binary)]
+    [InlineData(EmbeddedQuantization.Binary, EmbeddedQuantization.Int8)]
+    [InlineData(EmbeddedQuantization.Int8, EmbeddedQuantization.Binary)]
+    public async Task A_store_that_looks_at_codes_finds_what_an_exact_one_finds_and_again_when_it_is_opened_again(
+        EmbeddedQuantization first, EmbeddedQuantization second)
     {
         var path = _folder.At("kb.db");
         var documents = RandomDocuments(seed: 21, count: 1200);
-        var walking = new EmbeddedStoreOptions { ExactSearch = false };
-        await using (var store = EmbeddedStore.Open(path, walking))
+        var coded = new EmbeddedStoreOptions { ExactSearch = false };
+        await using (var store = EmbeddedStore.Open(path, coded with { Quantization = first }))
         {
             await store.CreateAsync(Info());
             foreach (var part in documents.Chunk(100))
@@ -170,7 +175,7 @@ public sealed class EmbeddedStoreTests : KnowledgeStoreTests, IDisposable
         }
 
         await using var exact = EmbeddedStore.Open(path, new EmbeddedStoreOptions { ExactSearch = true });
-        await using var again = EmbeddedStore.Open(path, walking);
+        await using var again = EmbeddedStore.Open(path, coded with { Quantization = second });
         int found = 0;
         for (int i = 1; i <= 40; i++)
         {

@@ -15,7 +15,7 @@ public class SlotSetTests
 
     [Theory]
     [MemberData(nameof(Pairs))]
-    public void An_intersection_and_a_union_are_those_of_the_members(int[] one, int[] other)
+    public void An_intersection_a_union_and_a_difference_are_those_of_the_members(int[] one, int[] other)
     {
         foreach (var (x, y) in new[] { (one, other), (other, one) })
         {
@@ -24,6 +24,10 @@ public class SlotSetTests
             Assert.Equal(x.Intersect(y).Order(), both.StartingAt(0).ToArray());
             Assert.Equal(x.Intersect(y).Count(), both.Count);
             Assert.Equal(x.Union(y).Order(), SlotSet.Union(sets).StartingAt(0).ToArray());
+            var rest = sets[0].Except([sets[1], SlotSet.Of([7])]);
+            Assert.Equal(x.Except(y).Except([7]).Order(), rest.StartingAt(0).ToArray());
+            Assert.Equal(rest.StartingAt(0).Length, rest.Count);
+            Assert.Equal(x, sets[0].StartingAt(0).ToArray());
         }
     }
 

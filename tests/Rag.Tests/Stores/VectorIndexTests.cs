@@ -236,6 +236,51 @@ public class VectorIndexTests
         Assert.Equal(both.StartingAt(0).Length, both.Count);
     }
 
+    [Theory]
+    [InlineData(0f, 1.0)]
+    [InlineData(0f, 0.1)]
+    [InlineData(0f, 0.01)]
+    [InlineData(5f, 1.0)]
+    public void Codes_of_one_bit_find_nearly_all_that_a_scan_finds(float shift, double share)
+    {
+        // A shift that all vectors share leaves their signs alike, unless they are taken from the centre.
+        var vectors = Array.ConvertAll(Clustered(seed: 1, count: 6000), vector => Unit(vector, shift));
+        var index = new VectorIndex(Dimension, exact: false, quantization: EmbeddedQuantization.Binary);
+        for (int i = 0; i < vectors.Length; i++)
+            index.Add(vectors[i], i + 1);
+        Assert.False(index.NeedsLink);
+        var random = new Random(3);
+        var accepted = Enumerable.Range(0, vectors.Length).Where(_ => random.NextDouble() < share).ToHashSet();
+        double recall = Recall(index, vectors, accepted.Contains, share == 1 ? null : SlotSet.Of(accepted.Order()), shift);
+        Assert.True(recall >= 0.95, $"recall {recall}");
+        int gone = Found(index, vectors[17], null)[0];
+        Assert.Equal(17, gone);
+        index.Remove(gone);
+        Assert.DoesNotContain(17, Found(index, vectors[17], null));
+    }
+
+    [Theory]
+    [InlineData(30)]
+    [InlineData(100)]
+    [InlineData(1500)]
+    public unsafe void The_distance_of_codes_of_one_bit_follows_the_angle(int dimension)
+    {
+        var random = new Random(dimension);
+        float[] vector = Random(random, dimension), opposite = Array.ConvertAll(vector, x => -x);
+        var bits = new BinaryVectors(new float[dimension]);
+        bits.Set(0, vector);
+        bits.Set(3, opposite);
+        bits.Set(1, Array.ConvertAll(vector, x => 4 * x));
+        var code = new ulong[bits.Words];
+        bits.Encode(vector, code);
+        fixed (ulong* words = code)
+        {
+            Assert.Equal(0, bits.Distance(words, 0));
+            Assert.Equal(0, bits.Distance(words, 1));
+            Assert.Equal(64 * bits.Words, bits.Distance(words, 3));
+        }
+    }
+
     private static (VectorIndex Index, float[][] Vectors) Linked(int seed, int count)
     {
         var vectors = Clustered(seed, count);
@@ -252,10 +297,10 @@ public class VectorIndexTests
         return index;
     }
 
-    private static double Recall(VectorIndex index, float[][] vectors, Func<int, bool> accepts, SlotSet? accepted)
+    private static double Recall(VectorIndex index, float[][] vectors, Func<int, bool> accepts, SlotSet? accepted, float shift = 0)
     {
         double sum = 0;
-        var queries = Clustered(seed: 99, count: 50);
+        var queries = Array.ConvertAll(Clustered(seed: 99, count: 50), query => Unit(query, shift));
         foreach (var query in queries)
         {
             var expected = Scan(vectors, query, accepts);

@@ -40,8 +40,8 @@ internal sealed record EnglishToken(string Text, string Low, EnglishRole Role)
 /// <summary>Takes English sentences apart into tokens: numbers with units and bounds, dates, names, words of grammar.</summary>
 internal static partial class EnglishTokens
 {
-    // Longest first; BE is any of "is", "are", "was" and "were".
-    private static readonly (string[] Words, EnglishRole Role, Operators Operators)[] Phrases = ReadPhrases(
+    // BE is any of "is", "are", "was" and "were".
+    private static readonly Dictionary<string, Phrase<(EnglishRole Role, Operators Operators)>[]> Phrases = ReadPhrases(
         (EnglishRole.Auxiliary, Operators.Necessary,
             "have to|has to|had to|having to|need to|needs to|needed to|BE required to|BE obliged to"),
         (EnglishRole.Auxiliary, Operators.Possible, "BE able to|BE allowed to|BE permitted to"),
@@ -82,7 +82,7 @@ internal static partial class EnglishTokens
     ];
 
     // What stands right before or behind a number and makes it a bound.
-    private static readonly (string[] Words, Bound Bound)[] BoundsBefore = ReadBounds(
+    private static readonly Dictionary<string, Phrase<Bound>[]> BoundsBefore = ReadBounds(
         "at least=AtLeast", "no fewer than=AtLeast", "no less than=AtLeast", "not less than=AtLeast", "not fewer than=AtLeast",
         "a minimum of=AtLeast", "minimum of=AtLeast", "at most=AtMost", "no more than=AtMost", "not more than=AtMost",
         "no longer than=AtMost", "not exceed=AtMost", "not exceeding=AtMost", "up to=AtMost", "a maximum of=AtMost", "maximum of=AtMost",
@@ -93,7 +93,7 @@ internal static partial class EnglishTokens
         "some=About", "upwards of=AtLeast", "from=AtLeast",
         "comes to=Exact", "come to=Exact", "amounts to=Exact", "amount to=Exact", "as much as=AtMost", "as many as=AtMost");
 
-    private static readonly (string[] Words, Bound Bound)[] BoundsBehind = ReadBounds(
+    private static readonly Dictionary<string, Phrase<Bound>[]> BoundsBehind = ReadBounds(
         "or more=AtLeast", "or older=AtLeast", "or longer=AtLeast", "or over=AtLeast", "and over=AtLeast", "and older=AtLeast",
         "at least=AtLeast", "at most=AtMost", "at the most=AtMost", "at the latest=AtMost", "or less=AtMost", "or fewer=AtMost",
         "or younger=AtMost", "or shorter=AtMost", "or under=AtMost", "and up=AtLeast", "and upwards=AtLeast", "upwards=AtLeast",
@@ -158,18 +158,17 @@ internal static partial class EnglishTokens
         int start = i;
         if (NumberAt(words, ref i, before) is { } number)
             return number;
-        foreach (var (phrase, role, operators) in Phrases)
-            if (Starts(words, i, phrase))
-            {
-                if (role == EnglishRole.Effect && !OpensClause(before, operators))
-                    continue;
-                i += phrase.Length;
-                var text = string.Join(' ', phrase);
-                // "The tram is due to leave at ten."
-                return text == "due to" && IsEvent(words, i) && before is [.., { Role: EnglishRole.Auxiliary }]
-                    ? new EnglishToken(text, text, EnglishRole.Auxiliary) { Operators = Operators.Future }
-                    : new EnglishToken(text, text, role) { Operators = role == EnglishRole.Effect ? Operators.None : operators };
-            }
+        foreach (var (phrase, (role, operators)) in PhrasesAt(Phrases, words, i))
+        {
+            if (role == EnglishRole.Effect && !OpensClause(before, operators))
+                continue;
+            i += phrase.Length;
+            var text = string.Join(' ', phrase);
+            // "The tram is due to leave at ten."
+            return text == "due to" && IsEvent(words, i) && before is [.., { Role: EnglishRole.Auxiliary }]
+                ? new EnglishToken(text, text, EnglishRole.Auxiliary) { Operators = Operators.Future }
+                : new EnglishToken(text, text, role) { Operators = role == EnglishRole.Effect ? Operators.None : operators };
+        }
 
         var word = words[i++];
         var low = Fold(word);
@@ -215,8 +214,8 @@ internal static partial class EnglishTokens
     {
         int start = i, at = i;
         var bound = Bound.Exact;
-        foreach (var (phrase, kind) in BoundsBefore)
-            if (Starts(words, i, phrase) && ReadNumber(words, i + phrase.Length, before) is var (bounded, _)
+        foreach (var (phrase, kind) in PhrasesAt(BoundsBefore, words, i))
+            if (ReadNumber(words, i + phrase.Length, before) is var (bounded, _)
                 && (phrase[0] != "from" || bounded.Dimension is not ("date" or "clock")))
             {
                 (bound, at) = (kind, i + phrase.Length);
@@ -247,12 +246,11 @@ internal static partial class EnglishTokens
             return null;
         }
 
-        foreach (var (phrase, kind) in BoundsBehind)
-            if (Starts(words, at, phrase))
-            {
-                (bound, at) = (kind, at + phrase.Length);
-                break;
-            }
+        foreach (var (phrase, kind) in PhrasesAt(BoundsBehind, words, at))
+        {
+            (bound, at) = (kind, at + phrase.Length);
+            break;
+        }
 
         i = at;
         return new EnglishToken(string.Join(' ', words[start..at]), "", EnglishRole.Number)
@@ -431,14 +429,25 @@ internal static partial class EnglishTokens
     private static bool CountsOne(List<string> words, int next)
         => next < words.Count && char.IsLower(words[next][0]) && (!Grammar.ContainsKey(Fold(words[next])) || words[next] == "and");
 
-    private static (string[] Words, EnglishRole Role, Operators Operators)[] ReadPhrases(
+    private static Dictionary<string, Phrase<(EnglishRole Role, Operators Operators)>[]> ReadPhrases(
         params (EnglishRole Role, Operators Operators, string Phrases)[] lines)
-        => [.. lines.SelectMany(line => line.Phrases.Split('|').SelectMany(phrase => phrase.StartsWith("BE ", StringComparison.Ordinal)
+        => ByFirstWord(lines.SelectMany(line => line.Phrases.Split('|')
+            .SelectMany(phrase => phrase.StartsWith("BE ", StringComparison.Ordinal)
                 ? "is are was were".Split(' ').Select(be => be + phrase[2..]) : [phrase])
-            .Select(phrase => (Words: phrase.Split(' '), line.Role, line.Operators))).OrderByDescending(phrase => phrase.Words.Length)];
+            .Select(phrase => new Phrase<(EnglishRole Role, Operators Operators)>(phrase.Split(' '), (line.Role, line.Operators))))
+            .OrderByDescending(phrase => phrase.Words.Length));
 
-    private static (string[] Words, Bound Bound)[] ReadBounds(params string[] bounds)
-        => [.. bounds.Select(bound => bound.Split('=')).Select(pair => (pair[0].Split(' '), Enum.Parse<Bound>(pair[1])))];
+    private static Dictionary<string, Phrase<Bound>[]> ReadBounds(params string[] bounds)
+        => ByFirstWord(bounds.Select(bound => bound.Split('='))
+            .Select(pair => new Phrase<Bound>(pair[0].Split(' '), Enum.Parse<Bound>(pair[1]))));
+
+    private static Dictionary<string, Phrase<T>[]> ByFirstWord<T>(IEnumerable<Phrase<T>> phrases)
+        => phrases.GroupBy(phrase => phrase.Words[0], StringComparer.OrdinalIgnoreCase)
+            .ToDictionary(group => group.Key, group => group.ToArray(), StringComparer.OrdinalIgnoreCase);
+
+    // What stands at a place, in the order of the phrases.
+    private static IEnumerable<Phrase<T>> PhrasesAt<T>(Dictionary<string, Phrase<T>[]> phrases, List<string> words, int at)
+        => at < words.Count && phrases.TryGetValue(words[at], out var begun) ? begun.Where(phrase => Starts(words, at, phrase.Words)) : [];
 
     private static Dictionary<string, double> ReadNumbers()
     {
@@ -497,7 +506,7 @@ internal static partial class EnglishTokens
         Add("if unless provided when whenever", EnglishRole.Condition, Operators.Condition);
         Add("except excepting excluding", EnglishRole.Exception, Operators.Exception);
         Add("because", EnglishRole.Cause, Operators.Cause);
-        foreach (var (words, _, operators) in Phrases.Where(phrase => phrase.Words.Length == 1))
+        foreach (var (words, (_, operators)) in Phrases.Values.SelectMany(phrases => phrases).Where(phrase => phrase.Words.Length == 1))
             Add(words[0], EnglishRole.Skipped, operators);
         Add("who which whom whose", EnglishRole.Relative);
         Add("out up off down away back", EnglishRole.Particle);
@@ -510,6 +519,9 @@ internal static partial class EnglishTokens
                 grammar[word] = (role, operators);
         }
     }
+
+    // Words that mean something together.
+    private readonly record struct Phrase<T>(string[] Words, T Meaning);
 
     [GeneratedRegex(@"[0-9]{4}-[0-9][0-9]-[0-9][0-9]|[£$€¥₩₹]?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)*(?::[0-9][0-9])?(?:st|nd|rd"
         + @"|th)?(?![\p{L}0-9-])|%|°[CFcf]|[\p{L}\p{N}]+(?:[-'’.&/][\p{L}\p{N}]+)*['’]?|[;:,()|—–?!.£$€¥₩₹]")]
