@@ -21,6 +21,7 @@ internal static class CommandLine
             QuickstartCommand.Create(),
             TrainCommand.Create(),
             CleanCommand.Create(),
+            SampleCommand.Create(),
             TranslateCommand.Create(),
             ChatCommand.Create(),
             RunCommand.Create(),
