@@ -22,6 +22,7 @@ internal static class CommandLine
             TrainCommand.Create(),
             CleanCommand.Create(),
             SampleCommand.Create(),
+            TokenizerCommands.Create(),
             TranslateCommand.Create(),
             ChatCommand.Create(),
             RunCommand.Create(),

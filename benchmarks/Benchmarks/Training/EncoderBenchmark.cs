@@ -117,8 +117,9 @@ internal static class EncoderBenchmark
             double[] differences = [.. with.Zip(than, (a, b) => (a ? 1.0 : 0) - (b ? 1 : 0))];
             var interval = Statistics.PercentileInterval(Statistics.BootstrapMeans(differences));
             double p = Statistics.McNemarExact(differences.Count(d => d > 0), differences.Count(d => d < 0));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"pretrained over {name}: {100 * differences.Average():+0.0;-0.0} "
-                + $"points ({100 * interval.Low:F1} to {100 * interval.High:F1}), p = {p:G2}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"pretrained over {name}: {100 * differences.Average():+0.0;-0.0} points "
+                + $"({100 * interval.Low:F1} to {100 * interval.High:F1}), p = {p:G2}"));
         }
     }
 

@@ -8,9 +8,10 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.Benchmarks.Training;
 
 /// <summary>
-/// <c>preferences [--steps N] [--seed N] [--hh FILE] [--parts generated,hh]</c>: pairs whose better answer does what the prompt asks and whose worse one makes one
-/// mistake of a kind (wrong place, wrong count, wrong order). A GPT learns to answer, then DPO, a reward model and PPO on held-out prompts,
-/// beside a bag of words; what adapters of each rank gain of full fine-tuning; hh-harmless where its file is given.
+/// <c>preferences [--steps N] [--seed N] [--hh FILE] [--parts generated,hh]</c>: pairs whose better answer does what the prompt asks and
+/// whose worse one makes one mistake of a kind (wrong place, wrong count, wrong order). A GPT learns to answer, then DPO, a reward model
+/// and PPO on held-out prompts, beside a bag of words; what adapters of each rank gain of full fine-tuning; hh-harmless where its file is
+/// given.
 /// </summary>
 internal static class PreferenceBenchmark
 {
@@ -130,7 +131,14 @@ internal static class PreferenceBenchmark
             .Where(p => p.Prompt.Length > 0 && p.Chosen.Length > 0 && p.Rejected.Length > 0 && p.Chosen != p.Rejected && Fits(p))];
         PreferencePair[] train = Short(pairs[..^HeldOut]), heldOut = Short(pairs[^HeldOut..]);
         Console.WriteLine($"hh-harmless: {train.Length} pairs, {heldOut.Length} held out; bag of words {BagOfWords(train, heldOut)}");
-        var config = new Gpt2Config { VocabularySize = tokenizer.VocabularySize, ContextLength = Context, Width = 128, Layers = 4, Heads = 4 };
+        var config = new Gpt2Config
+        {
+            VocabularySize = tokenizer.VocabularySize,
+            ContextLength = Context,
+            Width = 128,
+            Layers = 4,
+            Heads = 4,
+        };
         using var start = Gpt2.Create(config, seed);
         using (var text = TokenDataset.From(tokenizer, [.. train.Select(p => p.Prompt + p.Chosen)], 0.05))
             Report("reads the dialogues", await new Trainer(start, new TrainingOptions
