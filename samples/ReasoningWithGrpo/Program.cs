@@ -11,6 +11,9 @@ if (args.Length != 2)
 }
 
 int steps = int.Parse(args[0], CultureInfo.InvariantCulture), practice = int.Parse(args[1], CultureInfo.InvariantCulture);
-await new Reasoning(heldOut: 300, seed: 1).RunAsync(
-    steps, practice, (name, outcome) => Console.WriteLine($"{name + ":",-18} {outcome}"));
+var reasoning = new Reasoning(heldOut: 300, seed: 1);
+await reasoning.RunAsync(steps, practice, Report);
+await reasoning.SampleAsync(steps, Report);
 return 0;
+
+static void Report(string name, Outcome outcome) => Console.WriteLine($"{name + ":",-18} {outcome}");

@@ -1,8 +1,10 @@
 using System.Globalization;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Evaluation;
+using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Data;
 using Kotonoha.LocalModel.Training.Recipes;
 using Kotonoha.Tokenizers;
 
@@ -32,6 +34,9 @@ internal sealed class Reasoning(int heldOut, int seed)
 {
     // Worked steps are dear, results are cheap: GRPO has problems of its own, with their results alone.
     private const int Context = 64, LearnedProblems = 300, PractisedProblems = 2000;
+
+    // Models that write what is learned: one that has seen few worked problems, and a student half as wide and deep as the others.
+    private const int FewProblems = 30, Width = 64, Layers = 2;
 
     private static readonly Tokenizer Tokenizer =
         Tokenizer.TrainByteLevelBpe([Litres.Characters], 257, specialTokens: [CheckpointParts.EndOfText]);
@@ -68,23 +73,70 @@ internal sealed class Reasoning(int heldOut, int seed)
         report("both, after GRPO", await MeasureAsync(model));
     }
 
+    /// <summary>
+    /// Models write what models learn from; reports each of four: its name and what became of the held-out problems.
+    /// </summary>
+    /// <param name="steps">Training steps of each model.</param>
+    /// <param name="report">Called four times.</param>
+    public async Task SampleAsync(int steps, Action<string, Outcome> report)
+    {
+        // Rejection sampling: a model that has seen few worked problems writes eight answers to each of many others, and those with the
+        // right result are learned too.
+        (string, string)[] few = [.. Learned[..FewProblems].Select(p => (p.Question, p.Worked))];
+        using var first = await LearnAsync(few, steps);
+        report("few worked steps", await MeasureAsync(first));
+        var right = await WriteAsync(first, new CompletionSamplerOptions
+        {
+            Samples = 8,
+            Accepts = (prompt, completion) => Right(new RewardedPrompt("", prompt.Reference), completion) > 0,
+        });
+        using var second = await LearnAsync([.. few, .. right], steps);
+        report("few, and sampled", await MeasureAsync(second));
+
+        // Distillation by sequences: that model writes its likeliest answer to each problem, right or wrong, and a smaller one learns them,
+        // beside one that learned the few. So small a model takes more steps.
+        using (var alone = await LearnAsync(few, 3 * steps, Width / 2, Layers / 2))
+            report("student, few", await MeasureAsync(alone));
+        var written = await WriteAsync(second, new CompletionSamplerOptions { Samples = 1, Temperature = 0 });
+        using var student = await LearnAsync(written, 3 * steps, Width / 2, Layers / 2);
+        report("student, taught", await MeasureAsync(student));
+    }
+
+    // The answers that are kept, each with its question.
+    private async Task<(string Question, string Answer)[]> WriteAsync(Gpt2 writer, CompletionSamplerOptions options)
+    {
+        var work = Directory.CreateTempSubdirectory("kotonoha-reasoning-");
+        var answers = new List<(string, string)>();
+        using (var engine = LocalGpt.Load(writer.Save(work.FullName, Tokenizer)))
+        {
+            var sampler = new CompletionSampler(engine, options with { MaxTokens = Context / 4 * 3, Seed = (ulong)seed });
+            var prompts = _problems[LearnedProblems..^heldOut].Select(
+                p => new SampledPrompt(GenerationRequest.FromPrompt(p.Question), p.Result));
+            await foreach (var sampled in sampler.SampleAsync(prompts))
+                answers.AddRange(sampled.Kept.Select(text => (sampled.Prompt.Request.Prompt!, text)));
+        }
+
+        work.Delete(recursive: true);
+        return [.. answers];
+    }
+
     private Litres[] Learned => _problems[..LearnedProblems];
 
-    private Gpt2 Fresh() => Gpt2.Create(
+    private Gpt2 Fresh(int width = Width, int layers = Layers) => Gpt2.Create(
         new Gpt2Config
         {
             VocabularySize = Tokenizer.VocabularySize,
             ContextLength = Context,
-            Width = 64,
-            Layers = 2,
+            Width = width,
+            Layers = layers,
             Heads = 4,
             InitializerRange = 0.05f,
         },
         (ulong)seed);
 
-    private async Task<Gpt2> LearnAsync((string Question, string Answer)[] texts, int steps)
+    private async Task<Gpt2> LearnAsync((string Question, string Answer)[] texts, int steps, int width = Width, int layers = Layers)
     {
-        var fresh = Fresh();
+        var fresh = Fresh(width, layers);
         using var data = ChatDataset.FromCompletions(Tokenizer, texts, End, new ChatDatasetOptions { ContextLength = Context });
         await new Trainer(fresh, new TrainingOptions { Steps = steps, BatchSize = 12, LearningRate = 3e-3, Seed = (ulong)seed })
             .RunAsync(data);

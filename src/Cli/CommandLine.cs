@@ -21,6 +21,8 @@ internal static class CommandLine
             QuickstartCommand.Create(),
             TrainCommand.Create(),
             CleanCommand.Create(),
+            SampleCommand.Create(),
+            TokenizerCommands.Create(),
             TranslateCommand.Create(),
             ChatCommand.Create(),
             RunCommand.Create(),

@@ -119,6 +119,9 @@ public sealed partial class Tokenizer
     /// <returns>The token, or null.</returns>
     public string? IdToToken(int id) => _added.ById(id)?.Content ?? _model.Vocabulary.TokenOf(id);
 
+    /// <summary>The pairs that BPE joins, in the order of their ranks; of other models none.</summary>
+    internal IReadOnlyList<(string Left, string Right)> Merges => (_model as BpeModel)?.Merges ?? [];
+
     /// <summary>Encodes a text.</summary>
     /// <param name="text">Any text.</param>
     /// <param name="addSpecialTokens">Whether the post-processor adds its tokens (for example a begin-of-text token).</param>

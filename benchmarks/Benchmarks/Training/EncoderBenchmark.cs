@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
@@ -9,9 +10,9 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.Benchmarks.Training;
 
 /// <summary>
-/// <c>encoders --data DIR [--pretraining N] [--steps N] [--seed N] [--parts sst2,jsquad,jsts]</c>: a small BERT pretrained on unlabelled
-/// text and fine-tuned, beside the same encoder without pretraining and naive Bayes (SST-2); answers and retrieval on JSQuAD, split by
-/// article; similarity on JSTS.
+/// <c>encoders --data DIR [--pretraining N] [--steps N] [--seed N] [--parts sst2,known,jsquad,jsts] [--model DIR]</c>: a small BERT
+/// pretrained on unlabelled text and fine-tuned, beside the same encoder without pretraining and naive Bayes (SST-2); the same with a
+/// pretrained encoder that --model names (known); answers and retrieval on JSQuAD, split by article; similarity on JSTS.
 /// </summary>
 internal static class EncoderBenchmark
 {
@@ -19,7 +20,7 @@ internal static class EncoderBenchmark
 
     public static async Task<int> RunAsync(string[] args)
     {
-        var options = Arguments.Parse(args, "data", "pretraining", "steps", "seed", "parts");
+        var options = Arguments.Parse(args, "data", "pretraining", "steps", "seed", "parts", "model");
         int Number(string name, int otherwise)
             => options.TryGetValue(name, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
         if (!options.TryGetValue("data", out var data) || !Directory.Exists(data))
@@ -29,10 +30,12 @@ internal static class EncoderBenchmark
         }
 
         int pretraining = Number("pretraining", 3000), steps = Number("steps", 1200), seed = Number("seed", 1);
-        var parts = options.GetValueOrDefault("parts", "sst2,jsquad,jsts").Split(',');
+        var parts = options.GetValueOrDefault("parts", "sst2,known,jsquad,jsts").Split(',');
         Console.WriteLine($"Machine: {Machine.Describe()}; seed {seed}");
         if (parts.Contains("sst2"))
             await SentimentAsync(data, pretraining, steps, (ulong)seed);
+        if (parts.Contains("known"))
+            await KnownAsync(data, options.GetValueOrDefault("model"), (ulong)seed);
         if (parts.Contains("jsquad") || parts.Contains("jsts"))
             await JapaneseAsync(data, pretraining, steps, (ulong)seed, parts);
         return 0;
@@ -43,7 +46,7 @@ internal static class EncoderBenchmark
         LabeledText[] train = Sst2(Path.Combine(data, "sst2", "train.txt")), dev = Sst2(Path.Combine(data, "sst2", "dev.txt"));
         string[][] documents = [.. Paragraphs(Path.Combine(data, "wikitext-2", "test.txt")),
             .. Paragraphs(Path.Combine(data, "wikitext-2", "valid.txt")), .. train.Select(t => t.Text).Chunk(8)];
-        Console.WriteLine($"SST-2: {train.Length} sentences, {dev.Length} held out; naive Bayes {NaiveBayes(train, dev)}");
+        Console.WriteLine($"SST-2: {train.Length} sentences, {dev.Length} held out; naive Bayes {Share(NaiveBayes(train, dev))}");
         var tokenizer = WordPiece(documents.SelectMany(d => d), 6000);
         var config = BertConfig.Tiny with { VocabularySize = tokenizer.VocabularySize, Positions = 96, Width = 128, Layers = 4 };
         using var pretrained = await PretrainAsync(config, tokenizer, documents, pretraining, seed);
@@ -65,6 +68,84 @@ internal static class EncoderBenchmark
                 + $"({result.Duration.TotalSeconds:F0} s)");
         }
     }
+
+    // A pretrained encoder, and the same without its weights, fine-tuned on nine tenths of the sentences; the second one for three times as
+    // many steps. The dev sentences are read once, at the end.
+    private static async Task KnownAsync(string data, string? folder, ulong seed)
+    {
+        const int Steps = 200, Longer = 3, Stretch = 100;
+        if (folder is null || !Directory.Exists(folder))
+        {
+            Console.WriteLine("skipped: model not found (--model DIR, a pretrained BERT such as all-MiniLM-L6-v2)");
+            return;
+        }
+
+        LabeledText[] all = Sst2(Path.Combine(data, "sst2", "train.txt")), dev = Sst2(Path.Combine(data, "sst2", "dev.txt"));
+        new Random((int)seed).Shuffle(all);
+        LabeledText[] train = all[(all.Length / 10)..], watched = all[..(all.Length / 10)];
+        var tokenizer = Tokenizer.Load(Path.Combine(folder, "tokenizer.json")).WithPadding(null).WithTruncation(null);
+        using var known = (Bert)EncoderCheckpoint.Load(folder, EncoderHead.None);
+        using var fresh = Bert.Create(known.Config, seed + 1);
+        bool[] bayes = NaiveBayes(all, dev), without = await RightAsync(fresh, "without pretraining", Longer * Steps, 3e-4),
+            with = await RightAsync(known, "pretrained", Steps, 1e-4);
+        Console.WriteLine($"SST-2, {known.ParameterCount:N0} weights: pretrained {Share(with)}, without pretraining {Share(without)}, "
+            + $"naive Bayes {Share(bayes)}");
+        Compare("without pretraining", without);
+        Compare("naive Bayes", bayes);
+
+        async Task<bool[]> RightAsync(Bert body, string name, int steps, double rate)
+        {
+            using var model = body.WithHead(EncoderHead.SequenceClassification, ["negative", "positive"], seed);
+            using var task = new TextClassification(model, tokenizer, train, watched);
+            Console.WriteLine($"{name}, measured on a tenth of the training sentences:");
+            var result = await new Trainer(new TrainingOptions
+            {
+                Steps = steps,
+                BatchSize = 32,
+                ContextLength = 64,
+                LearningRate = rate,
+                EvaluateEvery = Stretch,
+                Seed = seed,
+            }).RunAsync(task, new Every(Stretch));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {steps} steps in {result.Duration.TotalSeconds:F0} s"));
+            return Right(model, tokenizer, dev);
+        }
+
+        // In points, of the same sentences: the interval is of the mean difference, the test McNemar's, exact.
+        void Compare(string name, bool[] than)
+        {
+            double[] differences = [.. with.Zip(than, (a, b) => (a ? 1.0 : 0) - (b ? 1 : 0))];
+            var interval = Statistics.PercentileInterval(Statistics.BootstrapMeans(differences));
+            double p = Statistics.McNemarExact(differences.Count(d => d > 0), differences.Count(d => d < 0));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"pretrained over {name}: {100 * differences.Average():+0.0;-0.0} points "
+                + $"({100 * interval.Low:F1} to {100 * interval.High:F1}), p = {p:G2}"));
+        }
+    }
+
+    private static bool[] Right(EncoderModel model, Tokenizer tokenizer, LabeledText[] texts)
+    {
+        using var session = LocalModel.Devices.Device.Cpu.CreateInferenceSession();
+        session.Load(model.Parameters);
+        var right = new List<bool>();
+        foreach (var some in texts.Chunk(32))
+        {
+            var batch = new LocalModel.Tensors.Batch();
+            foreach (var text in some)
+            {
+                var ids = tokenizer.Encode(text.Text);
+                batch.Append(ids, new int[ids.Length]);
+            }
+
+            var pass = session.Begin();
+            var logits = pass.Read(model.Logits(pass, model.Forward(pass, batch), batch)).ToArray();
+            right.AddRange(some.Select((text, i) => logits[2 * i + 1] > logits[2 * i] == text.Label > 0.5));
+        }
+
+        return [.. right];
+    }
+
+    private static Rate Share(bool[] right) => new(right.Count(r => r), right.Length);
 
     private static async Task JapaneseAsync(string data, int pretraining, int steps, ulong seed, string[] parts)
     {
@@ -194,7 +275,7 @@ internal static class EncoderBenchmark
     })];
 
     // Multinomial, with one added to each count.
-    private static Rate NaiveBayes(LabeledText[] train, LabeledText[] dev)
+    private static bool[] NaiveBayes(LabeledText[] train, LabeledText[] dev)
     {
         var counts = new Dictionary<string, double[]>(StringComparer.Ordinal);
         double[] words = [0, 0], texts = [0, 0];
@@ -210,14 +291,14 @@ internal static class EncoderBenchmark
             }
         }
 
-        return new Rate(dev.Count(text =>
+        return [.. dev.Select(text =>
         {
             double score = Math.Log(texts[1] / texts[0]);
             foreach (var word in text.Text.Split(' '))
                 if (counts.TryGetValue(word, out var both))
                     score += Math.Log((both[1] + 1) / (words[1] + counts.Count)) - Math.Log((both[0] + 1) / (words[0] + counts.Count));
             return score > 0 == text.Label > 0.5;
-        }), dev.Length);
+        })];
     }
 
     private static double Value(TrainingResult result, string name) => result.Measurements.Single(m => m.Name == name).Value;

@@ -8,9 +8,10 @@ using Kotonoha.Tokenizers;
 namespace Kotonoha.Benchmarks.Training;
 
 /// <summary>
-/// <c>preferences [--steps N] [--seed N] [--hh FILE]</c>: pairs whose better answer does what the prompt asks and whose worse one makes one
-/// mistake of a kind (wrong place, wrong count, wrong order). A GPT learns to answer, then DPO, a reward model and PPO on held-out prompts,
-/// beside a bag of words; what adapters of each rank gain of full fine-tuning; hh-harmless where its file is given.
+/// <c>preferences [--steps N] [--seed N] [--hh FILE] [--parts generated,hh]</c>: pairs whose better answer does what the prompt asks and
+/// whose worse one makes one mistake of a kind (wrong place, wrong count, wrong order). A GPT learns to answer, then DPO, a reward model
+/// and PPO on held-out prompts, beside a bag of words; what adapters of each rank gain of full fine-tuning; hh-harmless where its file is
+/// given.
 /// </summary>
 internal static class PreferenceBenchmark
 {
@@ -21,11 +22,21 @@ internal static class PreferenceBenchmark
 
     public static async Task<int> RunAsync(string[] args)
     {
-        var options = Arguments.Parse(args, "steps", "seed", "hh", "ranks");
+        var options = Arguments.Parse(args, "steps", "seed", "hh", "parts");
         int Number(string name, int otherwise)
             => options.TryGetValue(name, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
         int steps = Number("steps", 400), seed = Number("seed", 1);
         Console.WriteLine($"Machine: {Machine.Describe()}; seed {seed}");
+        var parts = options.GetValueOrDefault("parts", "generated,hh").Split(',');
+        if (parts.Contains("generated"))
+            await GeneratedAsync(steps, seed);
+        if (parts.Contains("hh") && options.TryGetValue("hh", out var file))
+            await HarmlessAsync(file, steps, (ulong)seed);
+        return 0;
+    }
+
+    private static async Task GeneratedAsync(int steps, int seed)
+    {
         var pairs = Pairs(new Random(seed), 3000);
         var (train, heldOut) = (pairs[..2700], pairs[2700..]);
         var tokenizer = Tokenizer.TrainByteLevelBpe(
@@ -72,9 +83,6 @@ internal static class PreferenceBenchmark
                 .RunAsync(task, new Every(Math.Max(1, steps / 40)));
 
         await RanksAsync(start, tokenizer, trained, held, steps);
-        if (options.TryGetValue("hh", out var file))
-            await HarmlessAsync(file, steps);
-        return 0;
     }
 
     // DPO with adapters: what part of full fine-tuning's gain each rank reaches.
@@ -98,7 +106,8 @@ internal static class PreferenceBenchmark
         }
     }
 
-    private static async Task HarmlessAsync(string file, int steps)
+    // A GPT that has read the wanted dialogues, then a reward model and DPO; the last 312 pairs are held out.
+    private static async Task HarmlessAsync(string file, int steps, ulong seed)
     {
         const int HeldOut = 312, Context = 256;
         var lines = File.ReadLines(file).Select(line => System.Text.Json.JsonDocument.Parse(line).RootElement)
@@ -122,13 +131,41 @@ internal static class PreferenceBenchmark
             .Where(p => p.Prompt.Length > 0 && p.Chosen.Length > 0 && p.Rejected.Length > 0 && p.Chosen != p.Rejected && Fits(p))];
         PreferencePair[] train = Short(pairs[..^HeldOut]), heldOut = Short(pairs[^HeldOut..]);
         Console.WriteLine($"hh-harmless: {train.Length} pairs, {heldOut.Length} held out; bag of words {BagOfWords(train, heldOut)}");
-        using var reward = RewardModel.Create(Gpt2.Create(
-            new Gpt2Config { VocabularySize = tokenizer.VocabularySize, ContextLength = Context, Width = 128, Layers = 4, Heads = 4 },
-                1), 1);
-        using var task = new RewardModeling(
-            reward, PreferencePairs.From(tokenizer, train, end), PreferencePairs.From(tokenizer, heldOut, end));
-        Report("reward model", await new Trainer(
-            new TrainingOptions { Steps = steps, BatchSize = 8, LearningRate = 3e-4, EvaluateEvery = steps }).RunAsync(task));
+        var config = new Gpt2Config
+        {
+            VocabularySize = tokenizer.VocabularySize,
+            ContextLength = Context,
+            Width = 128,
+            Layers = 4,
+            Heads = 4,
+        };
+        using var start = Gpt2.Create(config, seed);
+        using (var text = TokenDataset.From(tokenizer, [.. train.Select(p => p.Prompt + p.Chosen)], 0.05))
+            Report("reads the dialogues", await new Trainer(start, new TrainingOptions
+            {
+                Steps = 3 * steps,
+                BatchSize = 8,
+                LearningRate = 1e-3,
+                EvaluateEvery = 3 * steps,
+                Seed = seed,
+            }).RunAsync(text));
+
+        PreferencePairs trained = PreferencePairs.From(tokenizer, train, end), held = PreferencePairs.From(tokenizer, heldOut, end);
+        var training = new TrainingOptions { Steps = steps, BatchSize = 8, LearningRate = 1e-4, EvaluateEvery = steps, Seed = seed };
+        using (var reward = RewardModel.Create(Copied(), seed))
+        using (var task = new RewardModeling(reward, trained, held))
+            Report("reward model", await new Trainer(training).RunAsync(task), heldOut.Length);
+        using var policy = Copied();
+        using (var task = new PreferenceOptimization(policy, trained, held))
+            Report("DPO", await new Trainer(training).RunAsync(task), heldOut.Length);
+
+        Gpt2 Copied()
+        {
+            var copy = Gpt2.Create(config, seed);
+            for (int i = 0; i < copy.Parameters.Count; i++)
+                start.Parameters[i].Values.CopyTo(copy.Parameters[i].Values);
+            return copy;
+        }
     }
 
     private static PreferencePair[] Pairs(Random random, int count)
@@ -201,8 +238,10 @@ internal static class PreferenceBenchmark
         }
     }
 
-    private static void Report(string name, TrainingResult result)
+    // With the interval of the accuracy where it is told of how many.
+    private static void Report(string name, TrainingResult result, int heldOut = 0)
         => Console.WriteLine($"{name}: " + string.Join(", ", result.Measurements.Select(m => string.Create(
-            CultureInfo.InvariantCulture, $"{m.Name} {m.Value:F4}"))) + string.Create(
-            CultureInfo.InvariantCulture, $" ({result.Duration.TotalSeconds:F0} s)"));
+            CultureInfo.InvariantCulture, $"{m.Name} {m.Value:F4}")
+                + (heldOut > 0 && m.Name == "accuracy" ? $" = {new Rate((int)Math.Round(m.Value * heldOut), heldOut)}" : "")))
+            + string.Create(CultureInfo.InvariantCulture, $" ({result.Duration.TotalSeconds:F0} s)"));
 }

@@ -8,6 +8,7 @@ namespace Kotonoha.Benchmarks.Training;
 /// <summary>
 /// <c>reasoning [--steps N] [--grpo N] [--held-out N] [--seed N] [--seeds N]</c>: the sample ReasoningWithGrpo on more held-out problems
 /// and with several seeds, each of which draws other problems and other weights. Exact accuracy with 95% intervals, per seed and together.
+/// Without GRPO (0) only rejection sampling and distillation are measured.
 /// </summary>
 internal static class ReasoningBenchmark
 {
@@ -23,17 +24,26 @@ internal static class ReasoningBenchmark
         for (int seed = first; seed <= last; seed++)
         {
             var clock = Stopwatch.StartNew();
-            await new Reasoning(heldOut, seed).RunAsync(steps, practice, (name, outcome) =>
+            var reasoning = new Reasoning(heldOut, seed);
+            if (practice > 0)
+                await reasoning.RunAsync(steps, practice, Report);
+            await reasoning.SampleAsync(steps, Report);
+
+            void Report(string name, Outcome outcome)
             {
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture, $"seed {seed}  {name,-18} {outcome}  ({clock.Elapsed.TotalSeconds:F0} s)"));
                 var before = together.GetValueOrDefault(name) ?? new Outcome(0, 0, 0);
                 together[name] = new Outcome(before.Right + outcome.Right, before.InSteps + outcome.InSteps, before.Of + outcome.Of);
-            });
+            }
         }
 
         foreach (var (name, outcome) in together)
             Console.WriteLine($"all     {name,-18} {outcome}");
+        Gain("after a round of rejection sampling over before", "few, and sampled", "few worked steps");
+        Gain("a student that a larger model taught over one that learned the few", "student, taught", "student, few");
+        if (practice == 0)
+            return 0;
         var steppedOverDirect = Gain("worked steps over results alone", "worked steps", "results alone");
         var afterOverBefore = Gain("after GRPO over before", "both, after GRPO", "both, before GRPO");
         return steppedOverDirect >= 20 && afterOverBefore >= 5 ? 0 : 1;

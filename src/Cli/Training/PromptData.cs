@@ -3,6 +3,7 @@ using Kotonoha.ChatTemplates;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Training;
+using Kotonoha.LocalModel.Training.Data;
 using Kotonoha.LocalModel.Training.Recipes;
 using Kotonoha.Tokenizers;
 
@@ -45,14 +46,32 @@ internal sealed class PromptData
     {
         using var json = JsonDocument.Parse(line.Json);
         var root = json.RootElement;
-        var prompt = Value(root, "prompt") is { } given ? Prompt(given, root, line).Text : RecipeData.OptionalText(root, "question")
-            ?? throw new FormatException("'prompt' (or 'question') is missing");
+        var prompt = Value(root, "prompt") is { } given ? Prompt(given, root, line).Text : Question(root);
+        return new RewardedPrompt(prompt, Result(root, needsAnswer));
+    }
+
+    /// <summary>As <see cref="Rewarded"/>, to be answered by an engine, which renders messages itself.</summary>
+    public SampledPrompt Sampled(RecipeLine line, bool needsAnswer)
+    {
+        using var json = JsonDocument.Parse(line.Json);
+        var root = json.RootElement;
+        var (text, turns) = Value(root, "prompt") is { } given ? Prompt(given, root, line) : (Question(root), null);
+        return new SampledPrompt(
+            turns is null
+                ? GenerationRequest.FromPrompt(text)
+                : GenerationRequest.FromTurns(turns.Turns) with { Tools = turns.Tools },
+            Result(root, needsAnswer));
+    }
+
+    private static string Question(JsonElement root)
+        => RecipeData.OptionalText(root, "question") ?? throw new FormatException("'prompt' (or 'question') is missing");
+
+    private static string Result(JsonElement root, bool needsAnswer)
+    {
         var answer = needsAnswer ? RecipeData.Text(root, "answer") : RecipeData.OptionalText(root, "answer") ?? "";
         int mark = answer.LastIndexOf(FinalMark, StringComparison.Ordinal);
         answer = (mark < 0 ? answer : answer[(mark + FinalMark.Length)..]).Trim();
-        return needsAnswer && answer.Length == 0
-            ? throw new FormatException("'answer' is empty")
-            : new RewardedPrompt(prompt, answer);
+        return needsAnswer && answer.Length == 0 ? throw new FormatException("'answer' is empty") : answer;
     }
 
     /// <summary>
@@ -124,7 +143,7 @@ internal sealed class PromptData
     public static bool IsRated(string path)
     {
         RecipeData.RequireFile(path);
-        foreach (var (line, _) in LocalModel.Training.Data.JsonRecords.Read(path))
+        foreach (var (line, _) in JsonRecords.Read(path))
             try
             {
                 using var json = JsonDocument.Parse(line);

@@ -35,6 +35,11 @@ internal static class RecipeData
         IReadOnlyList<T> Read(string path) => ReadLines(path, settings.SkipBadLines, JsonRecords.Read, read);
     }
 
+    /// <summary>All lines of a file.</summary>
+    /// <exception cref="TrainingException">A line cannot be read, or none is left.</exception>
+    public static IReadOnlyList<T> All<T>(string path, bool skipBad, Func<RecipeLine, T> read)
+        => ReadLines(path, skipBad, JsonRecords.Read, read);
+
     /// <summary>Holds out what another file has, or the last tenth; what shares a key stays together.</summary>
     public static (IReadOnlyList<T> Train, IReadOnlyList<T> HeldOut) Split<T>(
         IReadOnlyList<T> all, RecipeSettings settings, Func<string, IReadOnlyList<T>> read, Func<T, string>? key)

@@ -81,6 +81,8 @@ public partial class SampleTests
         Assert.True(Right("worked steps") >= Right("results alone") + 20, output);
         Assert.True(Right("both, after GRPO") >= Right("both, before GRPO") + 2, output);
         Assert.True(InSteps("both, after GRPO") >= InSteps("both, before GRPO") + 20, output);
+        Assert.True(Right("few, and sampled") >= Right("few worked steps") + 2, output);
+        Assert.True(Right("student, taught") >= Right("student, few") + 2, output);
 
         double Right(string name) => Figure(output, name + @": +([\d.]+)% right");
         double InSteps(string name) => Figure(output, name + @": .*, (\d+)% of 300 answers in steps");
