@@ -127,8 +127,8 @@ internal static partial class AnswerFinder
                 // A reason is given in words of its own.
                 candidate.ObjectIf(question.Kind != AnswerKind.Reason && features.AskedThing.IsSaidElsewhere(passage, i, passages),
                     "not_of_the_thing", OtherThingShare);
-                if (OneOf(asked, passage, i, features) is > 1 and var many)
-                    candidate.ObjectIf(true, "one_of_many", 1.0 / many);
+                int many = OneOf(asked, passage, i, features);
+                candidate.ObjectIf(many > 1, "one_of_many", 1.0 / many);
                 candidate.ObjectIf(isSaidOfAnother, "said_of_another", SaidOfAnotherShare);
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate) - candidate.Penalty;
                 candidates.Add(candidate);
@@ -157,7 +157,8 @@ internal static partial class AnswerFinder
     private static int OneOf(AskedSentence[] asked, Passage passage, int index, CandidateFeatures features)
     {
         var sentence = passage.Sentences[index];
-        if (!sentence.IsItem || sentence.LeadIn is not null || sentence.IsStep || asked[index].IsAllGiven || asked[index].Said >= AskedSentence.LittleSaid)
+        if (!sentence.IsItem || sentence.LeadIn is not null || sentence.IsStep
+            || asked[index].IsAllGiven || asked[index].Said >= AskedSentence.LittleSaid)
             return 1;
         var forms = features.FormsIn(passage);
         return Enumerable.Range(0, asked.Length).Count(i => passage.Sentences[i].IsItem && passage.Sentences[i].Block == sentence.Block

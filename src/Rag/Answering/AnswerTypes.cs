@@ -14,8 +14,8 @@ internal sealed partial class AnswerTypes
     private const string Amount = @"(?<![\p{L}\d.]|\p{L}-)\d[\d,.]*(?:\s*(?:thousand|million|billion|trillion|k))?";
 
     // Of ISO 4217, those that are written most.
-    private const string Currencies = "(?-i:AED|AUD|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|EUR|GBP|HKD|HUF|IDR|ILS|INR|ISK|JPY|KRW|MXN|MYR|NOK|NZD"
-        + "|PHP|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR)";
+    private const string Currencies = "(?-i:AED|AUD|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|EUR|GBP|HKD|HUF|IDR|ILS|INR|ISK|JPY|KRW|MXN|MYR|NOK"
+        + "|NZD|PHP|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR)";
 
     private const string Money = "euros?|dollars?|pounds?|yen|cents?";
 
@@ -27,8 +27,8 @@ internal sealed partial class AnswerTypes
         + "|passengers|players|workers|seats|places|persons|customers|volunteers|adults|sailors|officers|soldiers|teachers|readers|viewers"
         + "|delegates|tenants|drivers|pilots|nurses|doctors|children|learners|others|colleagues|citizens|applicants|candidates)\\b";
 
-    private const string Groups = "(?:team|group|department|company|staff|crew|class|choir|orchestra|band|audience|town|city|village|population"
-        + "|famil(?:y|ies)|membership|club|society|council|committee|board|army|workforce|faculty|party|congregation|electorate)\\b";
+    private const string Groups = "(?:team|group|department|company|staff|crew|class|choir|orchestra|band|audience|town|city|village"
+        + "|population|famil(?:y|ies)|membership|club|society|council|committee|board|army|workforce|faculty|party|congregation|electorate)\\b";
 
     // What has a number for a name: room 204, extension 3661, 12 May 2021.
     private const string Labels = @"\b(?:room|extension|ext|number|no|nr|floor|version|chapter|page|section|figure|table|step|line|gate|platform"

@@ -69,7 +69,8 @@ internal sealed partial class AskedThing
     // 英語は週に二回 for スペイン語, which the document speaks of elsewhere: the topic is another thing of the same class.
     private bool IsTopicBeside(Passage passage, PassageSentence sentence, string word, IReadOnlyList<Passage> passages)
     {
-        if (sentence.IsRow || sentence.Folded.Contains(word, StringComparison.Ordinal) || passage.Context.Contains(word, StringComparison.Ordinal))
+        if (sentence.IsRow || sentence.Folded.Contains(word, StringComparison.Ordinal)
+            || passage.Context.Contains(word, StringComparison.Ordinal))
             return false;
         if (!_inDocument.TryGetValue((passage.Chunk.Source, word), out bool isSaid))
             _inDocument[(passage.Chunk.Source, word)] = isSaid =
@@ -77,7 +78,8 @@ internal sealed partial class AskedThing
         if (!isSaid)
             return false;
         var topic = Run().Matches(OwnTopic().Match(sentence.Folded).Groups["topic"].Value).Select(match => match.Value).FirstOrDefault();
-        return topic is { Length: > 1 } && !_question.Contains(topic, StringComparison.Ordinal) && !topic.Contains(word, StringComparison.Ordinal)
+        return topic is { Length: > 1 } && !_question.Contains(topic, StringComparison.Ordinal)
+            && !topic.Contains(word, StringComparison.Ordinal)
             && AreOfOneClass(topic, word);
     }
 

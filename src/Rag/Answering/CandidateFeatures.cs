@@ -129,7 +129,8 @@ internal sealed partial class CandidateFeatures
     /// </summary>
     internal (double Type, double Kind)[] FormsIn(Passage passage)
         => _forms.TryGetValue(passage, out var known) ? known : _forms[passage] = [.. passage.Sentences.Select(sentence => (
-            _question.Type is null ? 0.0 : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) && !_persons.AreOthers(sentence) ? 1 : -1,
+            _question.Type is null ? 0.0
+                : _question.Type.IsIn(sentence.WithUnits, _question.Normalized) && !_persons.AreOthers(sentence) ? 1 : -1,
             _question.Kind == AnswerKind.Other ? 0.0
                 : AnswerKinds.Holds(_question.Kind, sentence.Normalized, _question.Normalized) ? 1 : -1))];
 
@@ -143,7 +144,7 @@ internal sealed partial class CandidateFeatures
 
     /// <summary>Whether a step is the first of its list, and a step behind another one is asked for.</summary>
     internal bool IsFirstStep(Passage passage, int index)
-        => _question.AsksNext && passage.Sentences[index].IsStep && StepNumber().Match(passage.Sentences[index].Normalized) is { Value: "1" };
+        => _question.AsksNext && passage.Sentences[index] is { IsStep: true } step && StepNumber().Match(step.Normalized) is { Value: "1" };
 
     private int SayingOf(Passage passage, int index)
     {

@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace Kotonoha.Rag.Answering;
 
 /// <summary>
-/// Tells those who come, those who work and those who live somewhere apart, where a question asks how many they are: how many people came is
-/// not answered by the number of employees.
+/// Tells those who come, those who work and those who live somewhere apart, where a question asks how many they are: how many people came
+/// is not answered by the number of employees.
 /// </summary>
 internal sealed partial class CountedPersons
 {
@@ -16,7 +16,11 @@ internal sealed partial class CountedPersons
     /// <summary>Whether a sentence, with the header of its table, speaks of persons of another role alone.</summary>
     internal bool AreOthers(PassageSentence sentence)
         => _asked is not null
-            && RolesIn(sentence.WithHeader) is { Count: > 0 } roles && !roles.Contains(_asked);
+            && (RolesIn(sentence.WithHeader) is { Count: > 0 } roles ? !roles.Contains(_asked) : CountsThings().IsMatch(sentence.Folded));
+
+    // "Rooms: 9"
+    [GeneratedRegex(@"^\W*(?:number of )?[a-z]{2,}s: ?\d")]
+    private static partial Regex CountsThings();
 
     private static List<string> RolesIn(string folded)
         => [.. Role().Matches(folded).SelectMany(match => match.Groups.Values.Skip(1)).Where(group => group.Success)

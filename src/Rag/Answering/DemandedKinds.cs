@@ -98,7 +98,7 @@ internal sealed partial class DemandedKinds
         + @"|\bthen\b|\bif\b|[\d一二三四五六七八九十百数]+(?:秒|分|時間|日|週間?|[かカヶヵ]月|年)間", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Duration();
 
-    [GeneratedRegex(@"\d\s*(?:[ap]\.?m\b|o'clock|[:.]\d\d)|\d{1,2}(?:st|nd|rd|th)\b|\b1\d{3}\b|\b20\d\d\b|\b\d{1,2}/\d{1,2}\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
+    [GeneratedRegex(@"\d\s*(?:[ap]\.?m\b|o'clock|[:.]\d\d)|\bat (?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|noon|night)\b|\bhalf past\b|\d{1,2}(?:st|nd|rd|th)\b|\b1\d{3}\b|\b20\d\d\b|\b\d{1,2}/\d{1,2}\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
         + @"|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b"
         + @"|\b(?:seconds?|minutes?|hours?|hourly|days?|daily|nights?|nightly|weeks?|weekly|weekends?|weekdays?|months?|monthly|years?|yearly|annual(?:ly)?|quarter(?:ly)?"
         + @"|decades?|centur(?:y|ies)|semesters?|terms?|seasons?|mornings?|noon|afternoons?|evenings?|midnight|dawn|dusk|sunrise|sunset|spring|summer|autumn|winter"
@@ -106,10 +106,11 @@ internal sealed partial class DemandedKinds
         + @"|then|when|whenever|once|as soon as|after|before|during|while|until|till|since|upon|if|ago|any ?time|at once|age[ds]?)\b|\b(?:beginning|start|end|close) of\b"
         + @"|[\d一二三四五六七八九十百千元数毎半翌前同当先来今昨何](?:年|月|日|時|週|分|秒|期|度|夜|晩|朝|夕|昼|世紀|[かカヶヵ]月)|曜|世紀|時代|時期|時点|とき|際|時[はにのまか、]|[分日月年週間時]後|[分日月年週間時]前"
         + @"|直[前後]|(?:以|事|午|戦)[前後]|[のたい][後前](?:[にはのか、]|$)|まで|以降|以来|当[時初]|現在|今[はもでの]|昔|最近|近年|[春夏秋冬](?![一-龥])|[朝夕晩夜昼](?![一-龥])|正午|夜間|昼間|日中|深夜|[たんだ]ら、?|れば|すると|たび|途中|早朝|随時|常時"
-        + "|いつでも|年中|[祝休平連]日|週[末初]|[月年]末|月初|正月|お盆|即[日時]|ころ|頃|ごろ|初[めに]|末に|終わり|はじめ|まもなく|すぐ", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+        + "|いつでも|年中|[祝休平連]日|週[末初]|[月年]末|月初|正月|お盆|即[日時]|ころ|頃|ごろ|初[めに]|末に|終わり|はじめ|まもなく|すぐ",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Time();
 
-    private const string Names = @"(?<=[\p{L}\d,;:'’""”)] |[|:] ?|^)(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|(?:January|February|March|April|May|June|July|August|September|October|November"
+    private const string Names = @"(?<=[\p{L}\d,;:'’""”)] |[|:] ?|^|\b(?:\p{Lu}|Dr|Mrs?|Ms|Prof)\. )(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|(?:January|February|March|April|May|June|July|August|September|October|November"
         + @"|December|The|An?|It|Its|This|That|These|Those|There|In|On|At|For|From|With|Without|If|When|While|After|Before|Each|Every|All|No|Not|To|By|And|But|Or|Please"
         + @"|Our|Your|My|Their|Then|Here|As|Of|Only|Until|Unlike|Where|What|Which|How|Some|Many|Most|Both|Also|He|She|They|We|You|Among|Between|Next|Today|Now)\b)\p{Lu}\p{Ll}+\b";
 

@@ -17,7 +17,8 @@ internal sealed partial class Modifiers
     // Modifiers that are this alike say the same; places are alike by nature.
     private const float Alike = 0.5f, AlikePlaces = 0.8f;
 
-    private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [], _english = [], _englishNames = [], _englishPlaces = [];
+    private readonly List<(string Modifier, string Head)> _compounds = [], _modified = [];
+    private readonly List<(string Modifier, string Head)> _english = [], _englishNames = [], _englishPlaces = [];
 
     internal Modifiers(Question question)
     {

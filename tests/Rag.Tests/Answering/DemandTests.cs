@@ -1,0 +1,114 @@
+namespace Kotonoha.Rag.Tests.Answering;
+
+/// <summary>
+/// Where a time, a person, a form or a case is asked for, nothing else answers: what the documents do not say is refused, and what they say
+/// beside it is found.
+/// </summary>
+public sealed class DemandTests
+{
+    private static readonly Dictionary<string, string> Documents = new()
+    {
+        ["lodge.md"] = """
+            # Tarnwick Lodge
+
+            The lodge has four bedrooms and a drying room. It was built in 1931 by Ada Merton. The boathouse has been closed since the storm.
+
+            The sauna takes six people. Please leave the benches dry. Guests ask the warden for the sauna key.
+            """,
+        ["camera.md"] = """
+            # Orvex cameras
+
+            ## Camera QL-550
+
+            The camera QL-550 has been on sale since 18 May 2019. Its housing is anthracite.
+
+            ## Camera QL-560
+
+            The camera QL-560 costs 420 CHF and holds 64 GB.
+            """,
+        ["rules.md"] = """
+            # Brennick Library: rules
+
+            Readers who lose a card pay 5 euros. If a book is damaged, the borrower replaces it. During exams the reading room opens at 7 a.m.
+            """,
+        ["press.md"] = """
+            # Operating the press HD-20
+
+            ## Changing the roller
+
+            1. Switch the press off.
+            2. Open the left flap.
+            3. Pull the roller out.
+
+            ## If the ink runs out
+
+            1. Fetch a new cartridge.
+            2. Call the print desk.
+            """,
+        ["figures.md"] = """
+            # Calder Gallery in 2030
+
+            - Employees: 41 employees
+            - Electricity used: 512 MWh
+            - Head: Ines Varga
+            - Rooms: 9
+            """,
+        ["gakuin.md"] = """
+            # 潮見語学院
+
+            ドイツ語は週に二回、火曜と金曜にあります。ドイツ語の講師はハンス・ベルクです。
+
+            フランス語は少人数で学びます。使っている教室は三階の二部屋です。事務は学院長の村瀬徹が見ています。
+            """,
+        ["plan.md"] = """
+            # みなもクラウドの料金
+
+            ## ライトプラン
+
+            - 料金：月額1200円
+            - 初期費用：3000円
+            - 利用人数：12人
+            """,
+        ["clinic.md"] = """
+            # 白浜医院の休暇
+
+            結婚のときは5日の休みがあります。病気の場合は2日目から診断書を出します。
+            """,
+    };
+
+    [Theory]
+    [InlineData("When was the lodge built?", "1931")]
+    [InlineData("Who built the lodge?", "Ada Merton")]
+    [InlineData("How much is the camera QL-560?", "420 CHF")]
+    [InlineData("Which colour is the housing of the QL-550?", "anthracite")]
+    [InlineData("What do readers pay who lose a card?", "5 euros")]
+    [InlineData("What do I do if the ink of the press runs out?", "1. Fetch a new cartridge.")]
+    [InlineData("What is the next step after switching the press off when I change the roller?", "2. Open the left flap.")]
+    [InlineData("How many employees did the Calder Gallery have in 2030?", "41 employees")]
+    [InlineData("ドイツ語の講師は誰ですか", "ハンス・ベルク")]
+    [InlineData("ドイツ語の授業は何曜日ですか", "火曜と金曜")]
+    [InlineData("ライトプランの値段は？", "月額1200円")]
+    [InlineData("ライトプランの初期費用はいくらですか", "3000円")]
+    [InlineData("結婚のとき休みは何日ありますか", "5日")]
+    [InlineData("病気のとき何日目から診断書が必要ですか", "2日目")]
+    public async Task What_is_asked_for_is_quoted(string question, string expected) => await Documents.AssertQuotesAsync(question, expected);
+
+    [Theory]
+    [InlineData("When was the sauna built?")]
+    [InlineData("What is the price of the QL-550?")]
+    [InlineData("How many people came to the Calder Gallery in 2030?")]
+    [InlineData("Who is the deputy head of the Calder Gallery?")]
+    [InlineData("What do I do if paper jams in the press HD-20?")]
+    [InlineData("フランス語の講師は誰ですか")]
+    [InlineData("フランス語の授業は何曜日ですか")]
+    [InlineData("引っ越しのとき休みは何日ありますか")]
+    [InlineData("ライトプランの開始日はいつですか")]
+    public async Task What_is_not_said_is_refused(string question) => await Documents.AssertRefusesAsync(question);
+
+    [Fact]
+    public async Task A_step_that_the_question_tells_is_no_citation()
+    {
+        var answer = await Documents.AskAsync("What comes after opening the left flap when I change the roller of the press?");
+        Assert.Equal("3. Pull the roller out.", Assert.Single(answer.Citations).Text);
+    }
+}
