@@ -28,6 +28,9 @@ internal static partial class AnswerFinder
     // Nothing that could be a time, or a person, where that is asked for; a rule about another case.
     private const double MissingKindPenalty = 4, MissingKindShare = 0.1, OtherCasePenalty = 3, OtherCaseShare = 0.2, LittleOfCase = 0.2;
 
+    // A reason is told by its words, as a rule: because, the cause was, ため.
+    private const double NoReasonPenalty = 1;
+
     // The step after one that is told is never the first.
     private const double FirstStepPenalty = 4, FirstStepShare = 0.1;
 
@@ -106,6 +109,7 @@ internal static partial class AnswerFinder
                         + (lacksKind ? MissingKindPenalty : 0)
                         + (isOfOtherCase ? OtherCasePenalty : 0)
                         + (isFirstStep ? FirstStepPenalty : 0)
+                        + (question.Kind == AnswerKind.Reason && measured[CandidateFeatures.Kind] < 0 ? NoReasonPenalty : 0)
                         + (isElsewhere ? NamedElsewherePenalty : lacksName ? MissingNamePenalty : 0)
                         + (isOther ? OtherModifierPenalty : 0)
                         + (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])

@@ -64,8 +64,13 @@ internal static partial class References
 
     /// <summary>The names of persons and things in an English question: capitalised words that open no sentence, in runs.</summary>
     internal static List<string[]> NamesOf(string text)
-        => [.. Names().Matches(text).Select(match => match.Value.Split(' ').Select(Support.EnglishTokens.Fold)
+        => [.. Names().Matches(text).Select(match => match.Value.Split(' ')
+            .Select(word => Support.EnglishTokens.Fold(Likened().Replace(word, "")))
             .Where(word => !IsMonth(word)).ToArray()).Where(words => words.Length > 0)];
+
+    // "Express-style handlers"
+    [GeneratedRegex("-(?:style|like|based|type|compatible|related|specific|free|only|friendly)$", RegexOptions.IgnoreCase)]
+    private static partial Regex Likened();
 
     /// <summary>Whether a sentence speaks of a sibling of what the question refers to, and not of that.</summary>
     /// <param name="question">What the question refers to.</param>

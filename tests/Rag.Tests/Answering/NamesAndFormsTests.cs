@@ -71,6 +71,11 @@ public sealed class NamesAndFormsTests
             - 卵のサンドイッチ
             - 野菜のスープ
             """,
+        ["web.md"] = """
+            # Falke, a server for the web
+
+            Handlers in the manner of Express plug in with the adapter package.
+            """,
         ["plans.md"] = """
             # カラムネットの料金
 
@@ -90,6 +95,7 @@ public sealed class NamesAndFormsTests
     [InlineData("What do I do after unplugging the mixer when cleaning the DM-40?", "Lift the bowl")]
     [InlineData("What is the telephone extension of Sales at Larkin Mills?", "4471")]
     [InlineData("Who is the deputy head of Repairs at Larkin Mills?", "Osman Field")]
+    [InlineData("Can I plug Express-style handlers into the Falke server?", "adapter package")]
     [InlineData("みどり亭のひな祭りのコースではどんな料理が出ますか。", "ちらし寿司")]
     [InlineData("カラムネットのワイドプランの月額はいくらですか。", "2400円")]
     public Task The_thing_that_is_named_is_answered_in_the_form_that_is_asked_for(string question, string expected)
