@@ -28,7 +28,8 @@ internal sealed partial class AnswerTypes
         + "|delegates|tenants|drivers|pilots|nurses|doctors|children|learners|others|colleagues|citizens|applicants|candidates)\\b";
 
     private const string Groups = "(?:team|group|department|company|staff|crew|class|choir|orchestra|band|audience|town|city|village"
-        + "|population|famil(?:y|ies)|membership|club|society|council|committee|board|army|workforce|faculty|party|congregation|electorate)\\b";
+        + "|population|famil(?:y|ies)|membership|club|society|council|committee|board|army|workforce|faculty|party"
+        + "|congregation|electorate)\\b";
 
     // What has a number for a name: room 204, extension 3661, 12 May 2021.
     private const string Labels = @"\b(?:room|extension|ext|number|no|nr|floor|version|chapter|page|section|figure|table|step|line|gate|platform"

@@ -15,7 +15,7 @@ internal static partial class Cases
         return match is null ? null : (match.Index, match.Index + match.Length);
     }
 
-    /// <summary>Whether a sentence, or the one that leads in to it, tells a case of its own; a step does as part of its procedure.</summary>
+    /// <summary>Whether a sentence, or the one that leads in to it, tells a case of its own; a step does, as part of one.</summary>
     internal static bool AreIn(Passage passage, PassageSentence sentence)
         => sentence.IsStep
             || Told().IsMatch(sentence.LeadIn is { } lead ? $"{passage.Sentences[lead].Folded}\n{sentence.Folded}" : sentence.Folded);

@@ -91,7 +91,8 @@ public sealed class DemandTests
     [InlineData("ライトプランの初期費用はいくらですか", "3000円")]
     [InlineData("結婚のとき休みは何日ありますか", "5日")]
     [InlineData("病気のとき何日目から診断書が必要ですか", "2日目")]
-    public async Task What_is_asked_for_is_quoted(string question, string expected) => await Documents.AssertQuotesAsync(question, expected);
+    public async Task What_is_asked_for_is_quoted(string question, string expected)
+        => await Documents.AssertQuotesAsync(question, expected);
 
     [Theory]
     [InlineData("When was the sauna built?")]
