@@ -65,12 +65,11 @@ internal sealed class FolderOptions(bool searches)
         HelpName = "KIND",
     };
 
-    public Option<string> Quantization { get; } = new("--quantization")
+    public Option<string?> Quantization { get; } = new("--quantization")
     {
-        Description = "What the embedded store looks at among many chunks: int8 (a graph over a byte a dimension) or binary (a scan of a "
-            + "bit a dimension). Whole vectors order what is found.",
+        Description = "What the embedded store looks at among many chunks: int8 (the default: a graph over a byte a dimension) or binary "
+            + "(a scan of a bit a dimension). Whole vectors order what is found.",
         HelpName = "KIND",
-        DefaultValueFactory = _ => "int8",
     };
 
     public Option<bool?> QdrantOnDisk { get; } = new("--qdrant-on-disk")
@@ -180,7 +179,7 @@ internal sealed class FolderOptions(bool searches)
         return new FolderSettings(
             parsed.GetValue(Documents),
             parsed.GetValue(Home),
-            url is not null || parsed.GetValue(Store) == "qdrant",
+            IsOnServer(parsed),
             urls,
             key,
             parsed.GetValue(EmbeddingModel),
@@ -197,7 +196,10 @@ internal sealed class FolderOptions(bool searches)
             QdrantWriteConsistency = Cluster(parsed, QdrantWriteConsistency),
             QdrantRestUrl = parsed.GetValue(QdrantRestUrl) is not { } rest ? null
                 : OnServer(parsed, QdrantRestUrl, Address(QdrantRestUrl.Name, rest, "a REST address", 6333)),
-            Quantization = Enum.Parse<EmbeddedQuantization>(parsed.GetValue(Quantization) ?? "int8", ignoreCase: true),
+            Quantization = parsed.GetValue(Quantization) is not { } kind ? EmbeddedQuantization.Int8
+                : IsOnServer(parsed)
+                    ? throw new UsageException($"{Quantization.Name} goes with the embedded store; a server has {QdrantQuantization.Name}")
+                    : Enum.Parse<EmbeddedQuantization>(kind, ignoreCase: true),
             QdrantQuantization = Named<QdrantQuantization>(parsed, QdrantQuantization),
             QdrantOnDisk = parsed.GetValue(QdrantOnDisk) is { } onDisk ? OnServer(parsed, QdrantOnDisk, onDisk) : null,
             QdrantReadConsistency = Named<QdrantReadConsistency>(parsed, QdrantReadConsistency),
@@ -236,8 +238,9 @@ internal sealed class FolderOptions(bool searches)
     };
 
     private T OnServer<T>(ParseResult parsed, Option option, T value)
-        => parsed.GetValue(QdrantUrls) is { Length: > 0 } || parsed.GetValue(Store) == "qdrant" ? value
-            : throw new UsageException($"{option.Name} goes with --qdrant-url or --store qdrant");
+        => IsOnServer(parsed) ? value : throw new UsageException($"{option.Name} goes with --qdrant-url or --store qdrant");
+
+    private bool IsOnServer(ParseResult parsed) => parsed.GetValue(QdrantUrls) is { Length: > 0 } || parsed.GetValue(Store) == "qdrant";
 }
 
 /// <summary>What the folder options said.</summary>

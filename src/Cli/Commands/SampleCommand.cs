@@ -93,8 +93,8 @@ internal static class SampleCommand
                         + $"{gpt.ContextLength} tokens; leave it out"));
             using var part = SampledFile.Open(file, SampledFile.SettingsOf(name, settings.Path, lines, verifies, options));
             var clock = Stopwatch.StartNew();
-            long written = 0;
             int begun = part.Answers.Count;
+            long written = 0, keptSoFar = part.Answers.Sum(a => (long)a.Kept.Count);
             try
             {
                 await ProgressDisplay.RunAsync(async progress =>
@@ -104,8 +104,9 @@ internal static class SampleCommand
                     {
                         part.Add(answers);
                         written += answers.Tokens;
+                        keptSoFar += answers.Kept.Count;
                         progress.Report(new ProgressReport("prompts", part.Answers.Count, read.Count, string.Create(
-                            Invariant, $"{part.Answers.Sum(a => a.Kept.Count):N0} answers kept")));
+                            Invariant, $"{keptSoFar:N0} answers kept")));
                     }
 
                     return 0;

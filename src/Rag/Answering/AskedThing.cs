@@ -85,11 +85,9 @@ internal sealed partial class AskedThing
 
     private static bool AreOfOneClass(string one, string other)
         => (one[^1] == other[^1] && one[^1] is >= '一' and <= '龥')
-            || (one.All(IsKatakana) && other.All(IsKatakana))
+            || (one.All(Passage.IsKatakana) && other.All(Passage.IsKatakana))
             || (WordVectors.Default.WordsOf(one) is [var a] && WordVectors.Default.WordsOf(other) is [var b]
                 && WordVectors.Default.Likeness(a.Id, b.Id) >= OneClass);
-
-    private static bool IsKatakana(char c) => c is (>= 'ァ' and <= 'ヶ') or 'ー';
 
     private const float OneClass = 0.5f;
 

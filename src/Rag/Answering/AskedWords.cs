@@ -156,7 +156,7 @@ internal sealed partial class AskedWords
             if (hasType[i])
                 RaiseForm(below, says);
             sentences[i] = Measure(below, says, total, false);
-            WithCase(i, sentence.LeadIn is { } at ? $"{passage.Sentences[at].Folded}\n{sentence.Folded}" : sentence.Folded);
+            WithCase(i, passage.WithLeadIn(sentence));
         }
 
         return sentences;

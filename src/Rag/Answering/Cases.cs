@@ -17,8 +17,7 @@ internal static partial class Cases
 
     /// <summary>Whether a sentence, or the one that leads in to it, tells a case of its own; a step does, as part of one.</summary>
     internal static bool AreIn(Passage passage, PassageSentence sentence)
-        => sentence.IsStep
-            || Told().IsMatch(sentence.LeadIn is { } lead ? $"{passage.Sentences[lead].Folded}\n{sentence.Folded}" : sentence.Folded);
+        => sentence.IsStep || Told().IsMatch(passage.WithLeadIn(sentence));
 
     [GeneratedRegex(@"(?:\b(?:if|in case(?: of)?|in the event of)|(?<=\w\W+)\bwhen) (?<case>[^,?]{3,})|^\W*when (?<case>[^,?]{3,}),"
         + @"|\bfor (?<case>[a-z]{2,}ing [^,?]{3,})|(?<=^|[、。はをが])(?<case>[^、。は]{2,30}?(?:とき|場合|(?<![国実])際|(?<=[うくすつぬむるたいだ])時|たら|れば|間(?=[、は])|[うくすつぬむる](?=には)|[たる][一-龥]{1,4}(?=について)))")]

@@ -30,7 +30,7 @@ internal sealed partial class DemandedKinds
             return false;
         var sentence = passage.Sentences[index];
         return !IsIn(sentence) && !CompletesIt(passage, index, index + 1)
-            && !(PointsBack().IsMatch(sentence.Normalized) && CompletesIt(passage, index, index - 1));
+            && !(QuoteBuilder.PointsBack(sentence.Normalized) && CompletesIt(passage, index, index - 1));
     }
 
     private bool CompletesIt(Passage passage, int index, int other)
@@ -47,9 +47,6 @@ internal sealed partial class DemandedKinds
     private bool HasUnknownName(PassageSentence sentence)
         => Katakana().Matches(sentence.Folded).Select(match => match.Value).Intersect(AskedWords.UnknownKatakana(sentence.Folded))
             .Concat(UnknownKanji(sentence.Folded)).Any(name => !_question.Contains(name, StringComparison.Ordinal));
-
-    [GeneratedRegex("^(?:He|She|They|It|This|These|Those|彼|彼女|これ|それ)\\b|^(?:彼|彼女|これ|それ)")]
-    private static partial Regex PointsBack();
 
     // スペイン of スペイン語 is no name of a person.
     [GeneratedRegex("[ァ-ヴー]{3,}(?![一-龥])")]

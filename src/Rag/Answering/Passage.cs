@@ -82,7 +82,7 @@ internal sealed partial class Passage
         return false;
     }
 
-    private static bool IsKatakana(char c) => c is (>= 'ァ' and <= 'ヶ') or 'ー';
+    internal static bool IsKatakana(char c) => c is (>= 'ァ' and <= 'ヶ') or 'ー';
 
     /// <summary>The term keys of its text, headings, title and file name.</summary>
     internal IReadOnlySet<string> Keys { get; }
@@ -185,6 +185,10 @@ internal sealed partial class Passage
         var cells = row.Trim() is ['|', .. var inner, '|'] && row[0] == '|' ? inner : row;
         return [.. cells.Split('|').Select(cell => cell.Trim())];
     }
+
+    /// <summary>The text of a sentence, case folded, below the sentence that leads in to it.</summary>
+    internal string WithLeadIn(PassageSentence sentence)
+        => sentence.LeadIn is { } lead ? $"{Sentences[lead].Folded}\n{sentence.Folded}" : sentence.Folded;
 
     /// <summary>The headers of a row's cells that are not empty, case folded.</summary>
     internal static string HeadersOf(string row, string header)

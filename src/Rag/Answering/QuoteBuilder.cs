@@ -41,7 +41,7 @@ internal static partial class QuoteBuilder
             if (width <= MaxWidth
                 && (candidate.Features[CandidateFeatures.Next] > NeighbourCoverage
                     || WidthOf(passage, own) < ShortWidth
-                    || (width <= MaxAnaphoraWidth && Anaphora().IsMatch(next.Normalized))
+                    || (width <= MaxAnaphoraWidth && PointsBack(next.Normalized))
                     || features.NewTerms(sentence) <= FewNewTerms))
                 return both;
         }
@@ -51,7 +51,7 @@ internal static partial class QuoteBuilder
         {
             var both = new TextSpan(previous.Span.Start, own.End);
             if (WidthOf(passage, both) <= MaxWidth
-                && (candidate.Features[CandidateFeatures.Previous] > NeighbourCoverage || Anaphora().IsMatch(sentence.Normalized)))
+                && (candidate.Features[CandidateFeatures.Previous] > NeighbourCoverage || PointsBack(sentence.Normalized)))
                 return both;
         }
 
@@ -90,6 +90,9 @@ internal static partial class QuoteBuilder
     }
 
     private static double WidthOf(Passage passage, TextSpan span) => Width(passage.Chunk.Text[span.Start..span.End]);
+
+    /// <summary>Whether a sentence in NFKC begins with a word that points back to the one before it.</summary>
+    internal static bool PointsBack(string normalized) => Anaphora().IsMatch(normalized);
 
     [GeneratedRegex("^(これ|この|その|それ|そこ|また|なお|例えば|ちなみに|同|彼|しかし|そして|(It|This|These|They|That|Those|He|She|Its|Their|The (former|latter))\\b)")]
     private static partial Regex Anaphora();
