@@ -126,7 +126,9 @@ public sealed class BudgetTests
     [Fact]
     public async Task Who_leaves_before_the_end_has_used_what_was_written_until_then()
     {
-        await using var server = await StartAsync(new Clock(DateTimeOffset.UnixEpoch), _ => { });
+        const int LongAnswer = 16_000;
+        await using var server = await StartAsync(
+            new Clock(DateTimeOffset.UnixEpoch), _ => { }, contextLength: LongAnswer + 384);
 
         // A client that is polite reads on for a while.
         using var http = new HttpClient(new SocketsHttpHandler { MaxResponseDrainSize = 0 }) { BaseAddress = server.Address };
@@ -136,7 +138,7 @@ public sealed class BudgetTests
             {
                 model = "tiny",
                 messages = Hello,
-                max_tokens = 980,
+                max_tokens = LongAnswer,
                 n = 8,
                 stream = true,
                 logit_bias = new[] { "<|endoftext|>", "<|end|>" }.ToDictionary(end => $"{TinyGpt.Tokenizer.TokenToId(end)}", _ => -100),
@@ -150,7 +152,7 @@ public sealed class BudgetTests
         }
 
         await UntilAsync(() => Ledger(server).Today("anonymous") > 4);
-        Assert.InRange(Ledger(server).Rows.Single().CompletionTokens, 4, (8 * 980) - 1);
+        Assert.InRange(Ledger(server).Rows.Single().CompletionTokens, 4, (8 * LongAnswer) - 1);
         Assert.True(Ledger(server).Rows.Single().PromptTokens > 0);
     }
 
@@ -185,9 +187,10 @@ public sealed class BudgetTests
 
     private static readonly object[] Hello = [new { role = "user", content = "hello" }];
 
-    private static Task<RunningServer> StartAsync(Clock clock, Action<string> before, string? home = null) => RunningServer.StartAsync(
-        options => home is null ? options : options with { Home = home }, withHandbook: true, before,
-        builder => builder.Services.AddSingleton<TimeProvider>(clock));
+    private static Task<RunningServer> StartAsync(Clock clock, Action<string> before, string? home = null, int contextLength = 1024)
+        => RunningServer.StartAsync(
+            options => home is null ? options : options with { Home = home }, withHandbook: true, before,
+            builder => builder.Services.AddSingleton<TimeProvider>(clock), contextLength: contextLength);
 
     private static string Key(string home, long? perMinute = null, long? perDay = null, int? requests = null)
         => new KeyFile(home).Add(new ApiKey

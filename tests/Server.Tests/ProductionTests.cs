@@ -91,11 +91,12 @@ public sealed class ProductionTests
     [Fact]
     public async Task A_full_queue_says_when_to_come_back_and_who_leaves_makes_room()
     {
-        await using var server = await RunningServer.StartAsync(options => options with { MaxRunning = 1, MaxWaitingPerKey = 0 });
+        await using var server = await RunningServer.StartAsync(
+            options => options with { MaxRunning = 1, MaxWaitingPerKey = 0 }, contextLength: LongContext);
         var queue = server.App.Services.GetRequiredService<FairQueue>();
         using var leaving = new CancellationTokenSource();
         var running = server.Http.PostAsJsonAsync("/v1/chat/completions",
-            new { model = "tiny", messages = Hello, max_tokens = 900, logit_bias = NoEnd() }, leaving.Token);
+            new { model = "tiny", messages = Hello, max_tokens = LongAnswer, n = 8, logit_bias = NoEnd() }, leaving.Token);
         await UntilAsync(() => queue.Running == 1);
         using (var refused = await server.Http.PostAsJsonAsync("/v1/chat/completions", new { model = "tiny", messages = Hello }))
         {
