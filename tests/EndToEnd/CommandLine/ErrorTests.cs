@@ -26,6 +26,9 @@ public sealed class ErrorTests : IDisposable
     [InlineData("ask --no-model --require-scope tea", 1, "--tenant NAME")]
     [InlineData("ask --no-model --history docs/tea.md tea", 2, "--history")]
     [InlineData("search --qdrant-url http://127.0.0.1:1 tea", 1, "--qdrant-url")]
+    [InlineData("search --store qdrant --quantization binary tea", 2, "a server has --qdrant-quantization")]
+    [InlineData("search --qdrant-quantization int8 tea", 2, "goes with --qdrant-url or --store qdrant")]
+    [InlineData("search --quantization product tea", 2, "'product': one of")]
     public void An_error_names_the_options_of_the_command_line(string command, int expected, string why)
     {
         var (code, _, error) = Run([.. command.Split(' ').Select(word => word.Replace('?', ' '))]);
@@ -47,6 +50,16 @@ public sealed class ErrorTests : IDisposable
         (code, _, error) = Run("ask", "--no-model", new string('x', 5000));
         Assert.Equal(1, code);
         Assert.InRange(error.Length, 1, 400);
+    }
+
+    [Theory]
+    [InlineData("binary")]
+    [InlineData("int8")]
+    public void The_embedded_store_searches_with_the_quantisation_that_is_named(string kind)
+    {
+        var (code, output, error) = Run("search", "--quantization", kind, "tea");
+        Assert.True(code == 0, error);
+        Assert.Contains("Green tea is steeped", output);
     }
 
     private (int ExitCode, string Output, string Error) Run(params string[] command)
