@@ -54,6 +54,8 @@ internal static partial class AnswerFinder
         var siblings = new Siblings(question);
         var kinds = new DemandedKinds(question);
         var sections = SectionsNamed(question, passages);
+        var saidSections = SaidSections.In(question, passages);
+        string[][] levelled = [.. question.Names.Where(References.IsLevelled)];
         var covered = passages.ToDictionary(passage => passage, passage => features.Coverage(passage.Keys));
         bool siblingsOnly = References.AreSiblingsOnly(question, passages);
         var candidates = new List<Candidate>();
@@ -65,7 +67,7 @@ internal static partial class AnswerFinder
             double lacking = (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
                 + (question.Dates.All(passage.Holds) ? 0 : MissingDatePenalty)
                 + (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0);
-            bool lacksName = question.Names.Any(name => References.IsLevelled(name) ? !name.All(passage.Holds) : !name.Any(passage.Holds))
+            bool lacksAName = question.Names.Any(name => !References.IsLevelled(name) && !name.Any(passage.Holds))
                 || !question.Quoted.All(passage.Holds)
                 || !question.Katakana.All(passage.Holds);
             bool isElsewhere = IsNamedElsewhere(question, passage, covered);
@@ -84,7 +86,9 @@ internal static partial class AnswerFinder
                     continue;
                 var measured = features.Of(passage, i);
                 bool hasType = measured[CandidateFeatures.Type] >= 0;
-                bool isOther = areOthers[i] || IsInAnotherSection(sections, passage, passage.Sentences[i]);
+                bool lacksLevel = Array.Exists(levelled, name => !passage.HoldsTogether(i, name)), lacksName = lacksAName || lacksLevel;
+                bool isOther = areOthers[i] || IsInAnotherSection(sections, passage, passage.Sentences[i])
+                    || saidSections.AreBeside(passage, passage.Sentences[i]);
                 bool isEmpty = asked[i].IsEmpty;
                 bool lacksKind = kinds.AreMissing(passage, i)
                     || (!asked[i].IsAllGiven && asked[i].Said < AskedSentence.LittleSaid && kinds.NamesNobody(passage.Sentences[i]));
@@ -114,7 +118,7 @@ internal static partial class AnswerFinder
                         + (isOther ? OtherModifierPenalty : 0)
                         + (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
                             ? 0 : NegationPenalty),
-                    IsOfAnother = siblingsOnly || References.SpeaksOfAnother(question.References, question.Names, passage, i)
+                    IsOfAnother = siblingsOnly || (passage.Sentences[i].IsRow && lacksLevel) || References.SpeaksOfAnother(question.References, question.Names, passage, i)
                         || otherRows.Contains(i),
                 };
                 candidate.ObjectIf(!hasType, "other_form", OtherTypeShare);

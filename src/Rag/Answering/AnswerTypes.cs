@@ -94,6 +94,13 @@ internal sealed partial class AnswerTypes
         new("(?:件数|(?<!人)口数|台数|個数|冊数|枚数|戸数|席数|校数|店舗数|日数)" + Asked, @"[\d一二三四五六七八九十百千万]\s?[一-龥]{0,2}?(?:件|口|台|個|冊|枚|戸|席|校|店|日)"),
         new("(?:人数|定員|[者客員]数)" + Asked, @"[\d一二三四五六七八九十百千万億数]\s?(?:人|名|部(?!屋|署|門))|無制限|全員"),
         new(@"何[人名](?!か|も|物|前)", @"[\d一二三四五六七八九十百千万億数]\s?(?:人|名)|[ァ-ヴー]人|無制限|全員"),
+        new(@"\bhow (?:often|frequently)\b|\bat what intervals?\b|\bhow many times (?:a|per|each|every)\b|どの?く?れ?ら?いの(?:頻度|間隔)|頻度" + Asked
+            + "|何(?:時間|日|週間|か月|カ月|ヶ月|年|分)(?:ごと|毎|おき)",
+            @"\b(?:every|each|once|twice|thrice|times|daily|hourly|nightly|weekly|fortnightly|monthly|quarterly|yearly|annual(?:ly)?|biannual(?:ly)?|always|never|rarely|seldom"
+            + @"|sometimes|usually|regularly|frequently|occasionally|constantly|continuous(?:ly)?|intervals?|whenever|per|on (?:mon|tues|wednes|thurs|fri|satur|sun)days?|weekdays|weekends)\b"
+            + @"|\b(?:an?|one) (?:minute|hour|day|night|week|fortnight|month|quarter|season|year)\b|\b(?:after|every) \d|(?:\d|\b(?:two|three|four|five|six|eight|ten|twelve))[\s-]*"
+            + @"(?:minutes?|hours?|days?|weeks?|months?|years?)\b|[\d一二三四五六七八九十百千半数隔][\d,]*\s?(?:分|時間|日|週間?|[かカヶヵ]月|年|回|度|冊|号)|[毎隔各][分時日朝晩夜週月年回季号]|ごと|おき"
+            + "|定期|随時|常[時に]|たび|都度"),
         new(@"\bhow long\b(?! ago\b)",
             @"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|half|an?|several"
                 + @"|few)\b)[\s-]*"

@@ -71,6 +71,17 @@ internal sealed partial class Passage
     /// <summary>Whether its text, headings, title or file name hold a case-folded text.</summary>
     internal bool Holds(string folded) => Holds(Folded, folded) || Holds(Context, folded);
 
+    /// <summary>
+    /// Whether one place holds all words of a name: for a row, the row itself, for other sentences, any of the passage; with the headings.
+    /// "Italian A1" and "Spanish A2" beside one another do not hold Italian A2.
+    /// </summary>
+    internal bool HoldsTogether(int index, string[] name)
+        => Sentences[index].IsRow ? IsHeldBy(Sentences[index], name) : Sentences.Any(sentence => IsHeldBy(sentence, name));
+
+    private bool IsHeldBy(PassageSentence sentence, string[] name)
+        => name.All(word => Holds(Context, word) || Holds(sentence.Folded, word)
+            || (sentence.Heading is { } heading && Holds(Normalizer.FoldCase(heading), word)));
+
     /// <summary>Whether a text holds a word; one in katakana not as the end of a longer one: ノヴァオブ is not in アルノヴァオブ.</summary>
     internal static bool Holds(string text, string word)
     {

@@ -7,7 +7,7 @@ namespace Kotonoha.Rag.Answering;
 
 /// <summary>
 /// Tells when a text speaks of one of several things that exclude each other, and the question asks for another: this year's for last
-/// year's, a two-room flat for one of three rooms.
+/// year's, a two-room flat for one of three rooms, the course for beginners for the advanced one.
 /// </summary>
 internal sealed partial class Siblings
 {
@@ -49,6 +49,10 @@ internal sealed partial class Siblings
             else if (groups["when"] is { Success: true, Value: var when })
                 times.Add(groups["unit"].Value + ":"
                     + (when is "previous" or "past" ? "last" : when is "coming" or "following" ? "next" : when));
+            else if (groups["level"] is { Success: true, Value: var level })
+                times.Add("level:" + level.TrimEnd('s'));
+            else if (groups["half"] is { Success: true, Value: var half })
+                times.Add($"half{half[^1]}:{half}");
             else if (groups["year"] is { Success: true, Value: var year })
                 times.Add("年:" + (year == "去年" ? "昨年" : year == "本年" ? "今年" : year == "おととし" ? "一昨年" : year));
             else
@@ -72,6 +76,7 @@ internal sealed partial class Siblings
 
     [GeneratedRegex(@"\b(?<when>last|previous|past|this|next|coming|following) (?<unit>year|month|week|term|season)\b"
         + @"|\b(?<season>spring|summer|autumn|winter)(?:'s)?\b|(?<year>一昨年|おととし|再来年|昨年|去年|今年|本年|来年)|先々?[月週]|今[月週]|再?来[月週]"
+        + "|(?<level>[初中上]級|beginners?|intermediate|advanced)(?![a-z])|(?<half>[前後][期半]|[上下]期|午[前後])"
         + "|(?<season>(?<![一-龥々])[春夏秋冬](?=[のにはもか、。]|まで|季|期|休み))")]
     private static partial Regex Time();
 

@@ -79,6 +79,45 @@ public sealed class DemandTests
             Halden Works,Quality,qual@mail.example,Petra Lind,0809 6972,7 people
             Halden Works,Shipping,ship@mail.example,Omar Reyes,0809 6973,9 people
             """,
+        ["lessons.csv"] = """
+            School,Lesson,Room,Bring
+            Larchfield Music School,Violin B1,12,a stand
+            Larchfield Music School,Piano B2,14,a metronome
+            Larchfield Music School,Choir,Hall,warm socks
+            """,
+        ["studio.md"] = """
+            # Larkspur studio
+
+            The courses take place in the annex.
+
+            ## Weaving
+
+            Weaving is taught by Mona Ostrow. Beginners in weaving start on Mondays. Weaving costs 70 euros.
+
+            ## Enamelling
+
+            Enamelling meets on Tuesdays. The teacher is Ruben Falk. The kiln draws 1850 W.
+            """,
+        ["kouza.md"] = """
+            # 北浜カルチャー
+
+            ## 金継ぎ
+
+            金継ぎは月曜日に開かれます。材料費として4200円がかかります。
+
+            ## 木版画
+
+            木版画を受けるには6100円かかります。木版画の定員は14名です。
+
+            ## 朝鮮語上級
+
+            朝鮮語上級は全9回です。
+            """,
+        ["pump.md"] = """
+            # Pump ZX-20
+
+            The pump ZX-20 draws 1420 W. Its seal is replaced every 600 hours. The hose is green.
+            """,
         ["shukugawa.md"] = """
             # 夙川病院の職員の休暇
 
@@ -103,6 +142,11 @@ public sealed class DemandTests
     [InlineData("夙川病院では子どもが生まれたとき休みは何日ありますか。", "5日")]
     [InlineData("結婚のとき休みは何日ありますか", "5日")]
     [InlineData("病気のとき何日目から診断書が必要ですか", "2日目")]
+    [InlineData("What do pupils bring to Piano B2 at Larchfield Music School?", "a metronome")]
+    [InlineData("Who teaches enamelling at the Larkspur studio?", "Ruben Falk")]
+    [InlineData("How often is the seal of the pump ZX-20 replaced?", "every 600 hours")]
+    [InlineData("北浜カルチャーの木版画の定員は何名ですか", "14名")]
+    [InlineData("北浜カルチャーの朝鮮語上級は全部で何回ありますか", "9回")]
     public async Task What_is_asked_for_is_quoted(string question, string expected)
         => await Documents.AssertQuotesAsync(question, expected);
 
@@ -118,6 +162,12 @@ public sealed class DemandTests
     [InlineData("フランス語の授業は何曜日ですか")]
     [InlineData("引っ越しのとき休みは何日ありますか")]
     [InlineData("ライトプランの開始日はいつですか")]
+    [InlineData("What do pupils bring to Violin B2 at Larchfield Music School?")]
+    [InlineData("How often is the hose of the pump ZX-20 replaced?")]
+    [InlineData("How often is the kiln of the Larkspur studio fired?")]
+    [InlineData("What does enamelling cost at the Larkspur studio?")]
+    [InlineData("北浜カルチャーの金継ぎには何人まで参加できますか")]
+    [InlineData("北浜カルチャーの朝鮮語初級は全部で何回ありますか")]
     public async Task What_is_not_said_is_refused(string question) => await Documents.AssertRefusesAsync(question);
 
     [Theory]
