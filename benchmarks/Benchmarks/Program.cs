@@ -51,6 +51,7 @@ var commands = new SortedDictionary<string, Func<string[], Task<int>>>(StringCom
     ["truth-data"] = arguments => Task.FromResult(TruthBench.WriteData(arguments)),
     ["truth-file"] = TruthBench.RunFileAsync,
     ["truth-fit"] = TruthFit.RunAsync,
+    ["truth-trees"] = TruthTrees.RunAsync,
     ["truth-score"] = TruthBench.ScoreAsync,
     ["vector-store-kill"] = VectorStoreKill.RunAsync,
     ["vectors"] = VectorBenchmark.RunAsync,

@@ -36,6 +36,9 @@ internal static partial class AnswerFinder
 
     private const double LookupProbability = 0.9;
 
+    /// <summary>How many of the best candidates are ordered anew by their probabilities; the trees were fitted on as many.</summary>
+    internal const int Rivals = 5;
+
     // Another document has the name, and all else that this one has of the question.
     private const double NamedElsewherePenalty = 5, NamedElsewhereShare = 0.2;
 
@@ -149,15 +152,26 @@ internal static partial class AnswerFinder
 
         var answers = new AnswerFeatures(question, statistics, features, passages);
         var rivals = candidates.FindAll(candidate => !candidate.IsOfAnother);
-        foreach (var candidate in rivals)
+        for (int i = 0; i < rivals.Count; i++)
         {
-            double rival = rivals.Find(other => other.Passage != candidate.Passage)?.Score ?? rivals[^1].Score;
-            candidate.Probability = candidate.Share
-                * AnswerModel.Probability(answers.Of(candidate, candidate.Score - rival), candidate.IsStructured);
+            var candidate = rivals[i];
+            double margin = candidate.Score - (rivals.Find(other => other.Passage != candidate.Passage)?.Score ?? rivals[^1].Score);
+            candidate.Probability = candidate.Share * AnswerModel.Probability(answers.Of(candidate, margin), candidate.IsStructured);
+            double lead = candidate.Score - rivals[i > 0 ? 0 : Math.Min(1, rivals.Count - 1)].Score;
+            candidate.TreeFeatures = answers.ForTrees(candidate, margin, lead);
+            candidate.Probability = AnswerTrees.Default.Probability(candidate);
             if (candidate.Share >= 1 && IsLookup(question, candidate))
                 candidate.Probability = Math.Max(candidate.Probability, LookupProbability);
         }
 
+        if (options.Scorer is not null && options.ScorerWeight > 0)
+            return new AnswerTrace(candidates, features, answers);
+
+        // Of the best, the surest goes first; a scorer's order stays.
+        var surest = rivals.Take(Rivals).OrderByDescending(candidate => candidate.Probability).ToList();
+        foreach (var candidate in surest)
+            candidates.Remove(candidate);
+        candidates.InsertRange(0, surest);
         return new AnswerTrace(candidates, features, answers);
     }
 

@@ -137,6 +137,11 @@ internal static class AnswerModel
     internal static double Probability(double[] features, bool isStructured)
         => 1 / (1 + Math.Exp(-(AnswerBias + (isStructured ? StructuredBias : 0) + Dot(AnswerWeights, features))));
 
+    internal static double LogOdds(double probability)
+        => Math.Log((probability + LeastProbability) / (1 - probability + LeastProbability));
+
+    private const double LeastProbability = 1e-4;
+
     internal static double Dot(double[] weights, double[] features)
     {
         double sum = 0;

@@ -20,6 +20,9 @@ internal sealed class Candidate
     /// <summary>Whether it speaks of a sibling of what is asked about: then it answers another question.</summary>
     internal bool IsOfAnother { get; init; }
 
+    /// <summary>What the trees look at; see <see cref="AnswerFeatures.ForTrees"/>. Empty where it is of another thing.</summary>
+    internal double[] TreeFeatures { get; set; } = [];
+
     /// <summary>The probability that it answers the question at all.</summary>
     internal double Probability { get; set; }
 
@@ -215,6 +218,14 @@ internal sealed partial class CandidateFeatures
 /// <summary>Measures whether a candidate answers the question at all, beyond being the best there is.</summary>
 internal sealed class AnswerFeatures
 {
+    private static readonly string[] Objections =
+    [
+        "other_form", "lacks_kind", "told_by_the_question", "other_case", "named_elsewhere", "lacks_name", "other_thing", "empty_cell",
+        "of_a_sibling", "not_of_the_thing", "one_of_many", "said_of_another",
+    ];
+
+    private const double LargeLead = 10;
+
     private const double LargeMargin = 6, HalfSaid = 0.45, MuchGiven = 0.55, SaidAsMuch = 0.05;
 
     private const int GivenSteps = 2, SaidSteps = 4, FormSteps = 3;
@@ -237,7 +248,29 @@ internal sealed class AnswerFeatures
         _runs = [.. question.Runs.Select(run => (run, statistics.IdfOfRun(run)))];
     }
 
+    /// <summary>What the linear model weighs.</summary>
+    /// <param name="candidate">The candidate.</param>
+    /// <param name="margin">By how much it is better than the best one of another passage.</param>
     internal double[] Of(Candidate candidate, double margin)
+    {
+        var asked = _candidates.AskedOf(candidate.Passage, candidate.Index);
+        return [.. AnswerModel.Placed(Measured(candidate, margin), asked.IsStructured), .. Cells(asked, candidate.Features)];
+    }
+
+    /// <summary>What the trees look at: the log odds of the linear model, the features of both models as they are, what speaks against the candidate, and its form.</summary>
+    /// <param name="candidate">The candidate, whose probability is that of the linear model.</param>
+    /// <param name="margin">By how much it is better than the best one of another passage.</param>
+    /// <param name="lead">By how much it is better than the next one; where it is not the best, than the best, which is below 0.</param>
+    internal double[] ForTrees(Candidate candidate, double margin, double lead)
+        =>
+        [
+            AnswerModel.LogOdds(candidate.Probability), .. Measured(candidate, margin), .. candidate.Features,
+            candidate.IsStructured ? 1 : 0, candidate.Sentence.IsRow ? 1 : 0, candidate.Sentence.IsItem ? 1 : 0,
+            candidate.Penalty, Math.Clamp(lead, -LargeLead, LargeLead),
+            .. Objections.Select(name => candidate.Objections.ContainsKey(name) ? 1.0 : 0),
+        ];
+
+    private double[] Measured(Candidate candidate, double margin)
     {
         var f = candidate.Features;
         var passage = candidate.Passage;
@@ -255,7 +288,7 @@ internal sealed class AnswerFeatures
 
         var asked = _candidates.AskedOf(passage, candidate.Index);
         bool numberMissing = !passage.Numbers.IsSupersetOf(_question.Numbers);
-        double[] features =
+        return
         [
             f[CandidateFeatures.Sentence],
             f[CandidateFeatures.Passage],
@@ -286,7 +319,6 @@ internal sealed class AnswerFeatures
             Alone(passage, candidate.Index),
             SaysNothing(candidate, asked) ? 1 : 0,
         ];
-        return [.. AnswerModel.Placed(features, asked.IsStructured), .. Cells(asked, f)];
     }
 
     // 1 where no other sentence about the thing has the form or kind that is asked for and says as much, a half where one does, and so on.
