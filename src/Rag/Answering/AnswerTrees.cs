@@ -9,9 +9,9 @@ namespace Kotonoha.Rag.Answering;
 /// </summary>
 internal sealed class AnswerTrees
 {
-    // Not fitted: at the default threshold of 0.2 an answer is about as likely as not where half of the questions have one, and surer where
-    // headings, names and cells say which thing is meant, since a made-up answer is worse than none.
-    private const double Caution = 1.19, StructuredCaution = 2.2;
+    // Not fitted: where the default threshold of 0.2 lies. Headings, names and cells that say which thing is meant make a made-up answer
+    // look surer, so that more is asked of it there.
+    private const double Caution = 0.84, StructuredCaution = 2.2;
 
     private const string Resource = "Kotonoha.Rag.Answering.answer-trees.txt";
 
