@@ -121,8 +121,8 @@ internal static partial class AnswerFinder
                         + (isOther ? OtherModifierPenalty : 0)
                         + (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
                             ? 0 : NegationPenalty),
-                    IsOfAnother = siblingsOnly || (passage.Sentences[i].IsRow && lacksLevel) || References.SpeaksOfAnother(question.References, question.Names, passage, i)
-                        || otherRows.Contains(i),
+                    IsOfAnother = siblingsOnly || (passage.Sentences[i].IsRow && lacksLevel) || otherRows.Contains(i)
+                        || References.SpeaksOfAnother(question.References, question.Names, passage, i),
                 };
                 candidate.ObjectIf(!hasType, "other_form", OtherTypeShare);
                 candidate.ObjectIf(lacksKind, "lacks_kind", MissingKindShare);

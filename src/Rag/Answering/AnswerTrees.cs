@@ -51,8 +51,8 @@ internal sealed class AnswerTrees
     }
 
     /// <summary>
-    /// The probability that a candidate answers. What speaks against it counts once more: the trees weigh it as on the questions of the fit,
-    /// but a sentence about another thing is not to be shown where other questions are asked.
+    /// The probability that a candidate answers. What speaks against it counts once more: the trees weigh it as the questions of the fit
+    /// ask, and a sentence about another thing is not to be shown where others are asked.
     /// </summary>
     /// <param name="candidate">The candidate, whose probability is that of the linear model.</param>
     internal double Probability(Candidate candidate)

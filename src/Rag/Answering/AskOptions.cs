@@ -90,7 +90,8 @@ public enum WritingStyle
 
 /// <summary>
 /// The numbers by which sentences are ranked and answers are believed: two linear models, fitted by <c>benchmarks truth-fit</c> (softmax
-/// over the candidates of a question; logistic regression over answerable and unanswerable questions).
+/// over the candidates of a question; logistic regression over answerable and unanswerable questions). <see cref="AnswerTrees"/> have the
+/// last word.
 /// </summary>
 internal static class AnswerModel
 {

@@ -257,7 +257,10 @@ internal sealed class AnswerFeatures
         return [.. AnswerModel.Placed(Measured(candidate, margin), asked.IsStructured), .. Cells(asked, candidate.Features)];
     }
 
-    /// <summary>What the trees look at: the log odds of the linear model, the features of both models as they are, what speaks against the candidate, and its form.</summary>
+    /// <summary>
+    /// What the trees look at: the log odds of the linear model, the features of both models as they are, the candidate's form, and what
+    /// speaks against it.
+    /// </summary>
     /// <param name="candidate">The candidate, whose probability is that of the linear model.</param>
     /// <param name="margin">By how much it is better than the best one of another passage.</param>
     /// <param name="lead">By how much it is better than the next one; where it is not the best, than the best, which is below 0.</param>
