@@ -150,7 +150,8 @@ internal static class TruthTrees
             FeatureFraction = 0.5,
             ExampleWeightColumnName = nameof(Example.Weight),
         };
-        return context.BinaryClassification.Trainers.FastTree(options).Fit(context.Data.LoadFromEnumerable(examples, schema)).Model.SubModel;
+        var data = context.Data.LoadFromEnumerable(examples, schema);
+        return context.BinaryClassification.Trainers.FastTree(options).Fit(data).Model.SubModel;
     }
 
     private static AnswerTrees Fit(IEnumerable<Judged> questions)
