@@ -164,10 +164,11 @@ internal static partial class AnswerFinder
                 candidate.Probability = Math.Max(candidate.Probability, LookupProbability);
         }
 
-        if (options.Scorer is not null && options.ScorerWeight > 0)
+        // A scorer's order stays where its first one answers.
+        if (options.Scorer is not null && options.ScorerWeight > 0 && rivals.FirstOrDefault()?.Probability >= options.Threshold)
             return new AnswerTrace(candidates, features, answers);
 
-        // Of the best, the surest goes first; a scorer's order stays.
+        // Of the best, the surest goes first.
         var surest = rivals.Take(Rivals).OrderByDescending(candidate => candidate.Probability).ToList();
         foreach (var candidate in surest)
             candidates.Remove(candidate);
