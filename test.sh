@@ -33,10 +33,12 @@ results="$(mktemp -d)"
 trap 'rm -rf "$results"' EXIT
 dotnet build Framework.sln -c Release -v quiet -nologo --tl:off || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
-# One project after the other: the end-to-end tests start servers and measure nothing, but they want the cores.
+# One project after the other: the end-to-end tests start servers and measure nothing, but they want the cores. A test that hangs is named,
+# and its project ended, when nothing has come to an end for fifteen minutes.
 status=0
 for project in tests/*.Tests tests/EndToEnd; do
-  dotnet test "$project" -c Release --no-build --nologo -v quiet --tl:off 2>&1 | tee -a "$results/log" || status=1
+  dotnet test "$project" -c Release --no-build --nologo -v quiet --tl:off --results-directory "$results" \
+    --blame-hang --blame-hang-timeout 15m --blame-hang-dump-type none 2>&1 | tee -a "$results/log" || status=1
 done
 
 count() { grep -E '^(Passed|Failed|Skipped)!' "$results/log" | grep -Eo "$1: +[0-9]+" | grep -Eo '[0-9]+' | awk '{ n += $1 } END { print n + 0 }'; }

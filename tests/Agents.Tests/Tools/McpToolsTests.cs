@@ -196,7 +196,7 @@ public sealed class McpToolsTests : IDisposable
         using var caller = new CancellationTokenSource();
         var call = tools.Functions.Single(tool => tool.Name == "wait").InvokeAsync(
             new AIFunctionArguments { ["file"] = _folder.At("began") }, caller.Token).AsTask();
-        await ExistsAsync(_folder.At("began"));
+        await ExistsAsync(_folder.At("began"), call);
         await caller.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
     }
@@ -216,7 +216,7 @@ public sealed class McpToolsTests : IDisposable
         await using var tools = await McpTools.ConnectAsync(Options());
         using var server = Process.GetProcessById(int.Parse(await CallAsync(tools, "process"), null));
         var call = CallAsync(tools, "wait", ("file", _folder.At("began")));
-        await ExistsAsync(_folder.At("began"));
+        await ExistsAsync(_folder.At("began"), call);
         server.Kill();
         Assert.Equal(McpServerError.Closed, (await Assert.ThrowsAsync<McpServerException>(() => call)).Error);
     }
@@ -259,7 +259,7 @@ public sealed class McpToolsTests : IDisposable
         await using var tools = await McpTools.ConnectAsync(
             new McpHttpOptions { Name = "web", Endpoint = new Uri(process.Url + "/mcp"), AllowedHosts = ["127.0.0.1"] });
         var call = CallAsync(tools, "wait", ("file", _folder.At("began")));
-        await ExistsAsync(_folder.At("began"));
+        await ExistsAsync(_folder.At("began"), call);
         process.Kill();
         Assert.Equal(McpServerError.Closed, (await Assert.ThrowsAsync<McpServerException>(() => call)).Error);
     }
@@ -341,10 +341,13 @@ public sealed class McpToolsTests : IDisposable
         Assert.Equal("Rain.", result.Answer);
     }
 
-    private static async Task ExistsAsync(string file)
+    private static async Task ExistsAsync(string file, Task call)
     {
         while (!File.Exists(file))
+        {
+            Assert.False(call.IsCompleted, $"{call.Exception}");
             await Task.Delay(20);
+        }
     }
 
     private static async Task<WebServer> WebAsync()

@@ -58,28 +58,18 @@ public class WorkToolsTests
     [Fact]
     public async Task Fetch_reads_text_up_to_its_limit()
     {
-        using var listener = new HttpListener();
-        int port = Random.Shared.Next(20000, 60000);
-        listener.Prefixes.Add($"http://127.0.0.1:{port}/");
-        listener.Start();
-        var answers = Task.Run(async () =>
+        using var site = new LoopbackSite(request => request.Path switch
         {
-            for (int i = 0; i < 3; i++)
-            {
-                var context = await listener.GetContextAsync();
-                context.Response.ContentType = context.Request.Url!.AbsolutePath == "/image" ? "image/png" : "text/plain; charset=utf-8";
-                context.Response.StatusCode = context.Request.Url.AbsolutePath == "/gone" ? 410 : 200;
-                await context.Response.OutputStream.WriteAsync("abcdefghij"u8.ToArray());
-                context.Response.Close();
-            }
+            "/image" => LoopbackSite.Text("abcdefghij", "image/png"),
+            "/gone" => new HubReply(410),
+            _ => LoopbackSite.Text("abcdefghij", "text/plain; charset=utf-8"),
         });
         var fetch =
             WorkTools.Fetch(new SsrfGuard(new SsrfGuardOptions { AllowedNetworks = [IPNetwork.Parse("127.0.0.0/8")], AllowedPorts = null }),
                 maxBytes: 4);
-        Assert.Equal("abcd\n(cut off after 4 bytes)", await CallAsync(fetch, ("url", $"http://127.0.0.1:{port}/")));
-        await Assert.ThrowsAsync<ToolException>(() => CallAsync(fetch, ("url", $"http://127.0.0.1:{port}/image")));
-        await Assert.ThrowsAsync<ToolException>(() => CallAsync(fetch, ("url", $"http://127.0.0.1:{port}/gone")));
-        await answers;
+        Assert.Equal("abcd\n(cut off after 4 bytes)", await CallAsync(fetch, ("url", site.At("/").AbsoluteUri)));
+        await Assert.ThrowsAsync<ToolException>(() => CallAsync(fetch, ("url", site.At("/image").AbsoluteUri)));
+        await Assert.ThrowsAsync<ToolException>(() => CallAsync(fetch, ("url", site.At("/gone").AbsoluteUri)));
     }
 
     [Fact]

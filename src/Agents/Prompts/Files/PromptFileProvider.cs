@@ -6,18 +6,23 @@ namespace Kotonoha.Agents.Prompts.Files;
 /// <summary>Gives a host the latest valid version of a prompt file while the file is edited.</summary>
 /// <remarks>
 /// A change is read when the files have stayed the same for <see cref="SettleTime"/>, so that a file that is still being written is not
-/// taken for a whole one. A version that cannot be read is told by <see cref="Failed"/>, and the one before stays. Handlers of the events
-/// must not throw. Thread-safe.
+/// taken for a whole one. The system tells of changes at once; since it does not for every file system, and may lose some, the files are
+/// looked at every <see cref="LookTime"/> as well. A version that cannot be read is told by <see cref="Failed"/>, and the one before stays.
+/// Handlers of the events must not throw. Thread-safe.
 /// </remarks>
 public sealed class PromptFileProvider : IDisposable
 {
     /// <summary>How long files must stay the same before they are read.</summary>
     public static readonly TimeSpan SettleTime = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>How often files are looked at though no change is told.</summary>
+    public static readonly TimeSpan LookTime = TimeSpan.FromSeconds(5);
+
     private readonly string _path;
     private readonly PromptFileOptions _options;
     private readonly TimeProvider _time;
     private readonly FileSystemWatcher _watcher;
+    private readonly ITimer _timer;
     private readonly SemaphoreSlim _changes = new(0);
     private readonly CancellationTokenSource _stop = new();
     private string _stamp;
@@ -50,7 +55,15 @@ public sealed class PromptFileProvider : IDisposable
         _watcher.Deleted += OnChange;
         _watcher.Renamed += OnChange;
         _watcher.Error += OnChange;
-        _watcher.EnableRaisingEvents = true;
+        try
+        {
+            _watcher.EnableRaisingEvents = true;
+        }
+        catch (IOException)
+        {
+            // The user has no watch left; the timer looks.
+        }
+
         try
         {
             string before;
@@ -68,6 +81,7 @@ public sealed class PromptFileProvider : IDisposable
             throw;
         }
 
+        _timer = _time.CreateTimer(_ => _changes.Release(), null, LookTime, LookTime);
         _ = WatchAsync();
     }
 
@@ -87,6 +101,7 @@ public sealed class PromptFileProvider : IDisposable
     public void Dispose()
     {
         _watcher.Dispose();
+        _timer.Dispose();
         _stop.Cancel();
     }
 

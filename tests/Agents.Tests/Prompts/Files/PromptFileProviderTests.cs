@@ -79,5 +79,21 @@ public sealed class PromptFileProviderTests : IDisposable
         Assert.False(versions.Reader.TryRead(out _));
     }
 
+    /// <summary>A file that is reached through a link into another folder changes where nothing is watched.</summary>
+    [Fact]
+    public async Task A_change_that_the_system_does_not_tell_is_seen_a_little_later()
+    {
+        var path = _folder.Write("far/a.yaml", "template: one\n");
+        File.CreateSymbolicLink(_folder.At("a.yaml"), path);
+        var time = new ManualTime();
+        using var provider = new PromptFileProvider(_folder.At("a.yaml"), null, time);
+        File.WriteAllText(path, "template: two\n");
+        while (await Text(provider.Current) != "two")
+        {
+            time.Advance(PromptFileProvider.LookTime);
+            await Task.Delay(5);
+        }
+    }
+
     private static async Task<string> Text(PromptFile prompt) => (await prompt.RenderAsync()).Messages[^1].Text;
 }
