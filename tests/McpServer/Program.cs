@@ -72,7 +72,7 @@ if (!args.Contains("http"))
 var builder = WebApplication.CreateSlimBuilder();
 builder.Logging.ClearProviders();
 builder.WebHost.UseUrls("http://127.0.0.1:0");
-builder.Services.AddMcpServer().WithHttpTransport().WithTools(tools);
+builder.Services.AddMcpServer().WithHttpTransport(options => options.Stateless = false).WithTools(tools);
 await using var application = builder.Build();
 application.Use(async (context, next) =>
 {
@@ -80,11 +80,14 @@ application.Use(async (context, next) =>
         (context.Response.StatusCode, context.Response.Headers.Location) = (307, "http://127.0.0.1:9/mcp");
     else if (context.Request.Path == "/keyed/mcp" && context.Request.Headers.Authorization != "Bearer secret")
         context.Response.StatusCode = 401;
+    else if (context.Request.Path == "/clinging/mcp" && context.Request.Method == "DELETE")
+        await Task.Delay(Timeout.Infinite);
     else
         await next(context);
 });
 application.MapMcp("/mcp");
 application.MapMcp("/keyed/mcp");
+application.MapMcp("/clinging/mcp");
 await application.StartAsync();
 Console.WriteLine(application.Urls.Single());
 // The end of the input is the end of the test.

@@ -25,7 +25,7 @@ namespace Kotonoha.Agents.Tools;
 /// <para>
 /// A result is the structured content as JSON, or the text; one that the server marks as an error begins with <c>Error:</c>, so that the
 /// model can mend its call. Everything else that goes wrong is a <see cref="McpServerException"/>. Thread-safe. Disposing ends the
-/// connection, and the program with its children.
+/// connection, and the program with its children; it waits for a server that does not let go no longer than for one to start.
 /// </para>
 /// </remarks>
 public sealed class McpTools : IAsyncDisposable
@@ -35,10 +35,11 @@ public sealed class McpTools : IAsyncDisposable
 
     private readonly McpClient _client;
     private readonly HttpClient? _http;
+    private readonly TimeSpan _patience;
 
     private McpTools(McpServerOptions options, McpClient client, HttpClient? http, IReadOnlyList<McpClientTool> tools)
     {
-        (_client, _http, Name) = (client, http, options.Name);
+        (_client, _http, _patience, Name) = (client, http, options.StartTimeout, options.Name);
         Functions = [.. tools.Select(tool => new McpFunction(client, tool, options))];
     }
 
@@ -74,9 +75,7 @@ public sealed class McpTools : IAsyncDisposable
         }
         catch (Exception e)
         {
-            if (client is not null)
-                await client.DisposeAsync().ConfigureAwait(false);
-            http?.Dispose();
+            await EndAsync(client, http, options.StartTimeout).ConfigureAwait(false);
             if (e is KotonohaException and not SsrfException || cancellationToken.IsCancellationRequested)
                 throw;
             throw options.NotStarted(e);
@@ -84,10 +83,24 @@ public sealed class McpTools : IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync() => await EndAsync(_client, _http, _patience).ConfigureAwait(false);
+
+    // The end of a session is a request, too, which a server may leave open.
+    private static async Task EndAsync(McpClient? client, HttpClient? http, TimeSpan patience)
     {
-        await _client.DisposeAsync().ConfigureAwait(false);
-        _http?.Dispose();
+        try
+        {
+            if (client is not null)
+                await client.DisposeAsync().AsTask().WaitAsync(patience).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // It is left to itself.
+        }
+        finally
+        {
+            http?.Dispose();
+        }
     }
 
     private static List<McpClientTool> Allowed(McpServerOptions options, IList<McpClientTool> tools)
@@ -362,7 +375,9 @@ internal sealed class McpFunction(McpClient client, McpClientTool tool, McpServe
         OperationCanceledException => new(options.Name, McpServerError.Timeout, string.Create(CultureInfo.InvariantCulture,
             $"did not answer the call of '{tool.Name}' within {options.CallTimeout.TotalSeconds:0.###} s. Ask for less, or allow it more "
             + $"time."), cause),
+        // An error of the protocol is an answer; any other is a connection that ended without one.
         _ when client.Completion.IsCompleted || cause is ClientTransportClosedException or IOException or HttpRequestException
+            or McpException and not McpProtocolException
             => new(options.Name, McpServerError.Closed,
                 $"ended during the call of '{tool.Name}': {Reason(cause, options.CallTimeout)} Connect to it anew.", cause),
         McpProtocolException { ErrorCode: McpErrorCode.MethodNotFound } => new(options.Name, McpServerError.UnknownTool,

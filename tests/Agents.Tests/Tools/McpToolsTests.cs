@@ -341,6 +341,21 @@ public sealed class McpToolsTests : IDisposable
         Assert.Equal("Rain.", result.Answer);
     }
 
+    [Fact]
+    public async Task A_web_server_that_does_not_let_go_is_left()
+    {
+        using var process = await WebAsync();
+        var tools = await McpTools.ConnectAsync(new McpHttpOptions
+        {
+            Name = "web",
+            Endpoint = new Uri(process.Url + "/clinging/mcp"),
+            AllowedHosts = ["127.0.0.1"],
+            StartTimeout = TimeSpan.FromSeconds(3),
+        });
+        Assert.Equal("Rain in Nara.", await CallAsync(tools, "weather", ("city", "Nara")));
+        await tools.DisposeAsync();
+    }
+
     private static async Task ExistsAsync(string file, Task call)
     {
         while (!File.Exists(file))
