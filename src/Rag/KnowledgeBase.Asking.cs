@@ -11,7 +11,7 @@ public sealed partial class KnowledgeBase
     private const int MaxQuestionLength = 4000;
 
     // A chat model that sees no answer is believed unless the documents answer almost word for word.
-    private const double BeyondDoubt = 0.5;
+    private const double BeyondDoubt = 0.8;
 
     // Fused scores count from the best hit of a search; a passage that only another search finds stands behind those that the question
     // itself found.

@@ -1,7 +1,5 @@
 using System.Globalization;
-using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
-using Kotonoha.Tests.Planted;
 
 namespace Kotonoha.Benchmarks.Truth;
 
@@ -15,13 +13,10 @@ namespace Kotonoha.Benchmarks.Truth;
 /// </summary>
 internal static class TruthFit
 {
-    private const int PerHalf = 250;
-    private const double HeldOut = 0.15;
     private const int FolderQuestionWeight = 6;
 
     // A made-up answer is worse than none.
     private const int UnanswerableWeight = 8;
-    private const int PlantedQuestions = 500;
     private static readonly int[] Seeds = [101, 102, 103, 104, 105, 106];
     private static readonly int[] PlantedSeeds = [1001, 1002, 1003, 1004, 1005, 1006];
 
@@ -29,43 +24,16 @@ internal static class TruthFit
     {
         var samples = new List<Sample>();
         foreach (int seed in Seeds)
-        {
-            var data = TruthData.Draw(args[0], seed, PerHalf, tuning: true, HeldOut);
-            var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
-            try
-            {
-                await using var knowledge = await TruthBench.IndexAsync(data, folder.FullName);
-                foreach (var gold in data.Answerable.Concat(data.Unanswerable).Concat(data.Near.Take(PerHalf / 2)))
-                    await AddAsync(samples, knowledge, gold, 1);
-            }
-            finally
-            {
-                folder.Delete(recursive: true);
-            }
-        }
-
+            await AddAsync(samples, TuningQuestion.OfProseAsync(args[0], seed));
         if (TruthBench.Option(args, "--planted") is { } planted)
         {
             foreach (int seed in PlantedSeeds.Take(int.Parse(planted, CultureInfo.InvariantCulture)))
-                await AddPlantedAsync(samples, seed);
+                await AddAsync(samples, TuningQuestion.OfPlantedAsync(seed));
             args = [.. args.TakeWhile(arg => arg != "--planted")];
         }
 
         for (int i = 1; i + 1 < args.Length; i += 2)
-        {
-            var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
-            try
-            {
-                await using var knowledge = TruthBench.Open(folder.FullName);
-                await knowledge.SyncFolderAsync(args[i]);
-                foreach (var gold in GoldQuestion.ReadFile(args[i + 1]))
-                    await AddAsync(samples, knowledge, gold, FolderQuestionWeight);
-            }
-            finally
-            {
-                folder.Delete(recursive: true);
-            }
-        }
+            await AddAsync(samples, TuningQuestion.OfFolderAsync(args[i], args[i + 1]));
 
         var random = new Random(1);
         var ranking =
@@ -81,49 +49,24 @@ internal static class TruthFit
         return 0;
     }
 
-    private static async Task AddPlantedAsync(List<Sample> samples, int seed)
+    private static async Task AddAsync(List<Sample> samples, IAsyncEnumerable<TuningQuestion> questions)
     {
-        var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
-        try
+        await foreach (var question in questions)
         {
-            var docs = folder.CreateSubdirectory("docs").FullName;
-            var questions = await PlantedCollection.WriteAsync(docs, seed, PlantedQuestions);
-            await using var knowledge = TruthBench.Open(folder.FullName);
-            await knowledge.SyncFolderAsync(docs);
-            foreach (var question in questions)
-            {
-                var trace = await knowledge.TraceAsync(question.Question, new AskOptions(), default);
-                bool isMadeUp = question.Gold.Count == 0 && trace is { Candidates: [{ IsStructured: true }, ..] };
-                Add(samples, trace, question.Gold.Count > 0, isMadeUp ? UnanswerableWeight : 1, isPlanted: true,
-                    candidate => question.Gold.Any(span => span.Source == candidate.Passage.Chunk.Source
-                        && span.Start >= candidate.Passage.Chunk.Start + candidate.Span.Start
-                        && span.Start < candidate.Passage.Chunk.Start + candidate.Span.End));
-            }
+            if (question.Trace is not { } trace)
+                continue;
+            bool isPlanted = question.Kind == TuningKind.Planted;
+            int times = question.Kind == TuningKind.Folder ? FolderQuestionWeight
+                : isPlanted && !question.IsAnswerable && trace.Candidates is [{ IsStructured: true }, ..] ? UnanswerableWeight
+                : 1;
+            var sample = new Sample(
+                question.IsAnswerable,
+                isPlanted,
+                [.. trace.Candidates.Where(c => !c.IsOfAnother)
+                    .Select(c => (AnswerModel.Placed(c.Features, c.IsStructured), c.Penalty, question.IsGold(c)))],
+                trace.AnswerFeaturesUnder);
+            samples.AddRange(Enumerable.Repeat(sample, times));
         }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
-    }
-
-    private static async Task AddAsync(List<Sample> samples, KnowledgeBase knowledge, GoldQuestion gold, int times)
-        => Add(samples, await knowledge.TraceAsync(gold.Question, new AskOptions(), default), gold.Answers.Count > 0, times,
-            isPlanted: false,
-            candidate => gold.Answers.Any(answer => candidate.Passage.Chunk.Text[candidate.Span.Start..candidate.Span.End]
-                .Contains(answer, StringComparison.Ordinal)));
-
-    private static void Add(
-        List<Sample> samples, AnswerTrace? trace, bool answerable, int times, bool isPlanted, Func<Candidate, bool> isGold)
-    {
-        if (trace is null)
-            return;
-        var sample = new Sample(
-            answerable,
-            isPlanted,
-            [.. trace.Candidates.Where(c => !c.IsOfAnother)
-                .Select(c => (AnswerModel.Placed(c.Features, c.IsStructured), c.Penalty, isGold(c)))],
-            trace.AnswerFeaturesUnder);
-        samples.AddRange(Enumerable.Repeat(sample, times));
     }
 
     private sealed record Sample(bool Answerable, bool IsPlanted, List<(double[] Features, double Penalty, bool Gold)> Candidates,

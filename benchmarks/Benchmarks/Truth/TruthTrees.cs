@@ -1,8 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Kotonoha.Rag;
 using Kotonoha.Rag.Answering;
-using Kotonoha.Tests.Planted;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Trainers.FastTree;
@@ -17,8 +15,7 @@ namespace Kotonoha.Benchmarks.Truth;
 /// </summary>
 internal static class TruthTrees
 {
-    private const int PerHalf = 250, PlantedQuestions = 500, FirstPlantedSeed = 1001, Folds = 5;
-    private const double HeldOut = 0.15;
+    private const int FirstPlantedSeed = 1001, Folds = 5;
 
     // What the trees say counts less than the linear model, which was looked at on text of more kinds.
     private const double Mix = 0.2;
@@ -32,11 +29,11 @@ internal static class TruthTrees
         string[] folders = [.. args.Skip(2).Where((arg, i) => arg != "--planted" && args[i + 1] != "--planted")];
         var questions = new List<Judged>();
         foreach (int seed in Seeds)
-            await AddTuningAsync(questions, args[0], seed);
+            await AddAsync(questions, TuningQuestion.OfProseAsync(args[0], seed));
         for (int i = 0; i < planted; i++)
-            await AddPlantedAsync(questions, FirstPlantedSeed + i);
+            await AddAsync(questions, TuningQuestion.OfPlantedAsync(FirstPlantedSeed + i));
         for (int i = 0; i + 1 < folders.Length; i += 2)
-            await AddFolderAsync(questions, folders[i], folders[i + 1]);
+            await AddAsync(questions, TuningQuestion.OfFolderAsync(folders[i], folders[i + 1]));
 
         var judged = new List<(Judged Question, double LogOdds, Example Best)>();
         for (int fold = 0; fold < Folds; fold++)
@@ -57,81 +54,25 @@ internal static class TruthTrees
         return 0;
     }
 
-    private static async Task AddTuningAsync(List<Judged> questions, string path, int seed)
-    {
-        var data = TruthData.Draw(path, seed, PerHalf, tuning: true, HeldOut);
-        var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
-        try
-        {
-            await using var knowledge = await TruthBench.IndexAsync(data, folder.FullName);
-            foreach (var gold in data.Answerable.Concat(data.Unanswerable))
-                await AddAsync(questions, knowledge, "prose", gold, 1);
-            foreach (var gold in data.Near.Take(PerHalf / 2))
-                await AddAsync(questions, knowledge, "near", gold, 1);
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
-    }
-
-    private static async Task AddPlantedAsync(List<Judged> questions, int seed)
-    {
-        var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
-        try
-        {
-            var docs = folder.CreateSubdirectory("docs").FullName;
-            var planted = await PlantedCollection.WriteAsync(docs, seed, PlantedQuestions);
-            await using var knowledge = TruthBench.Open(folder.FullName);
-            await knowledge.SyncFolderAsync(docs);
-            foreach (var question in planted)
-                Add(questions, "planted", question.Question, question.Gold.Count > 0, 1, isExact: true,
-                    await knowledge.TraceAsync(question.Question, new AskOptions(), default),
-                    candidate => question.Gold.Any(span => span.Source == candidate.Passage.Chunk.Source
-                        && span.Start >= candidate.Passage.Chunk.Start + candidate.Span.Start
-                        && span.Start < candidate.Passage.Chunk.Start + candidate.Span.End));
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
-    }
-
-    private static async Task AddFolderAsync(List<Judged> questions, string documents, string file)
-    {
-        var folder = Directory.CreateTempSubdirectory("kotonoha-truth-");
-        try
-        {
-            await using var knowledge = TruthBench.Open(folder.FullName);
-            await knowledge.SyncFolderAsync(documents);
-            foreach (var gold in GoldQuestion.ReadFile(file))
-                await AddAsync(questions, knowledge, "folders", gold, FolderQuestionWeight);
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
-    }
-
-    private static async Task AddAsync(List<Judged> questions, KnowledgeBase knowledge, string kind, GoldQuestion gold, float weight)
-        => Add(questions, kind, gold.Question, gold.Answers.Count > 0, weight, isExact: false,
-            await knowledge.TraceAsync(gold.Question, new AskOptions(), default),
-            candidate => gold.Answers.Any(answer => candidate.Passage.Chunk.Text[candidate.Span.Start..candidate.Span.End]
-                .Contains(answer, StringComparison.Ordinal)));
-
     // Of planted facts the place is known; elsewhere the best candidate may answer in other words.
-    private static void Add(List<Judged> questions, string kind, string text, bool isAnswerable, float weight, bool isExact,
-        AnswerTrace? trace, Func<Candidate, bool> isGold)
-        => questions.Add(new Judged(kind, (int)(Fnv(text) % Folds), isAnswerable,
-            [.. (trace?.Candidates ?? []).Where(candidate => !candidate.IsOfAnother).OrderByDescending(candidate => candidate.Score)
-                .Take(AnswerFinder.Rivals).Select((candidate, i) => new Example
-                {
-                    Known = candidate.TreeFeatures,
-                    Features = Array.ConvertAll(candidate.TreeFeatures, value => (float)value),
-                    IsGold = isGold(candidate),
-                    Label = isExact || i > 0 ? isGold(candidate) : isAnswerable,
-                    Weight = weight * (isAnswerable ? 1 : UnanswerableWeight) * (i > 0 ? RivalWeight : 1),
-                })]));
+    private static async Task AddAsync(List<Judged> questions, IAsyncEnumerable<TuningQuestion> asked)
+    {
+        await foreach (var question in asked)
+        {
+            float weight = (question.Kind == TuningKind.Folder ? FolderQuestionWeight : 1)
+                * (question.IsAnswerable ? 1 : UnanswerableWeight);
+            questions.Add(new Judged(question.Kind, (int)(Fnv(question.Text) % Folds), question.IsAnswerable,
+                [.. (question.Trace?.Candidates ?? []).Where(candidate => !candidate.IsOfAnother)
+                    .OrderByDescending(candidate => candidate.Score).Take(AnswerFinder.Rivals).Select((candidate, i) => new Example
+                    {
+                        Known = candidate.TreeFeatures,
+                        Features = Array.ConvertAll(candidate.TreeFeatures, value => (float)value),
+                        IsGold = question.IsGold(candidate),
+                        Label = question.Kind == TuningKind.Planted || i > 0 ? question.IsGold(candidate) : question.IsAnswerable,
+                        Weight = weight * (i > 0 ? RivalWeight : 1),
+                    })]));
+        }
+    }
 
     private static uint Fnv(string text) => text.Aggregate(2166136261, (hash, c) => (hash ^ c) * 16777619);
 
@@ -189,7 +130,7 @@ internal static class TruthTrees
             => judged.Sum(each => Math.Log(1 + Math.Exp(Math.Clamp((each.Best.Label ? -1 : 1) * (a * each.LogOdds + b), -700, 700))));
     }
 
-    private static string Row(string kind, double threshold, List<(Judged Question, Example Best, double Probability)> judged)
+    private static string Row(TuningKind kind, double threshold, List<(Judged Question, Example Best, double Probability)> judged)
     {
         var shown = judged.FindAll(each => each.Probability >= threshold);
         int answerable = judged.Count(each => each.Question.IsAnswerable);
@@ -216,7 +157,7 @@ internal static class TruthTrees
         return text.ToString();
     }
 
-    private sealed record Judged(string Kind, int Fold, bool IsAnswerable, List<Example> Candidates);
+    private sealed record Judged(TuningKind Kind, int Fold, bool IsAnswerable, List<Example> Candidates);
 
     private sealed class Example
     {

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Kotonoha.Foundation.Unicode;
 using Kotonoha.Rag.Retrieval;
 
 namespace Kotonoha.Rag.Answering;
@@ -28,9 +27,6 @@ internal static partial class AnswerFinder
     // Nothing that could be a time, or a person, where that is asked for; a rule about another case.
     private const double MissingKindPenalty = 4, MissingKindShare = 0.1, OtherCasePenalty = 3, OtherCaseShare = 0.2, LittleOfCase = 0.2;
 
-    // A reason is told by its words, as a rule: because, the cause was, ため.
-    private const double NoReasonPenalty = 1;
-
     // The step after one that is told is never the first.
     private const double FirstStepPenalty = 4, FirstStepShare = 0.1;
 
@@ -56,8 +52,7 @@ internal static partial class AnswerFinder
         var modifiers = new Modifiers(question);
         var siblings = new Siblings(question);
         var kinds = new DemandedKinds(question);
-        var sections = SectionsNamed(question, passages);
-        var saidSections = SaidSections.In(question, passages);
+        var sections = new NamedSections(question, passages);
         string[][] levelled = [.. question.Names.Where(References.IsLevelled)];
         var covered = passages.ToDictionary(passage => passage, passage => features.Coverage(passage.Keys));
         bool siblingsOnly = References.AreSiblingsOnly(question, passages);
@@ -89,9 +84,9 @@ internal static partial class AnswerFinder
                     continue;
                 var measured = features.Of(passage, i);
                 bool hasType = measured[CandidateFeatures.Type] >= 0;
-                bool lacksLevel = Array.Exists(levelled, name => !passage.HoldsTogether(i, name)), lacksName = lacksAName || lacksLevel;
-                bool isOther = areOthers[i] || IsInAnotherSection(sections, passage, passage.Sentences[i])
-                    || saidSections.AreBeside(passage, passage.Sentences[i]);
+                bool lacksLevel = Array.Exists(levelled, name => !passage.HoldsTogether(i, name));
+                bool lacksName = lacksAName || lacksLevel;
+                bool isOther = areOthers[i] || sections.AreBeside(passage, passage.Sentences[i]);
                 bool isEmpty = asked[i].IsEmpty;
                 bool lacksKind = kinds.AreMissing(passage, i)
                     || (!asked[i].IsAllGiven && asked[i].Said < AskedSentence.LittleSaid && kinds.NamesNobody(passage.Sentences[i]));
@@ -116,7 +111,6 @@ internal static partial class AnswerFinder
                         + (lacksKind ? MissingKindPenalty : 0)
                         + (isOfOtherCase ? OtherCasePenalty : 0)
                         + (isFirstStep ? FirstStepPenalty : 0)
-                        + (question.Kind == AnswerKind.Reason && measured[CandidateFeatures.Kind] < 0 ? NoReasonPenalty : 0)
                         + (isElsewhere ? NamedElsewherePenalty : lacksName ? MissingNamePenalty : 0)
                         + (isOther ? OtherModifierPenalty : 0)
                         + (question.AsksYesOrNo || question.IsNegated == DeniesWhatIsAsked(question, passage.Sentences[i])
@@ -124,23 +118,23 @@ internal static partial class AnswerFinder
                     IsOfAnother = siblingsOnly || (passage.Sentences[i].IsRow && lacksLevel) || otherRows.Contains(i)
                         || References.SpeaksOfAnother(question.References, question.Names, passage, i),
                 };
-                candidate.ObjectIf(!hasType, "other_form", OtherTypeShare);
-                candidate.ObjectIf(lacksKind, "lacks_kind", MissingKindShare);
-                candidate.ObjectIf(isFirstStep, "told_by_the_question", FirstStepShare);
-                candidate.ObjectIf(isOfOtherCase, "other_case", OtherCaseShare);
-                candidate.ObjectIf(isElsewhere, "named_elsewhere", NamedElsewhereShare);
-                candidate.ObjectIf(lacksName && !isElsewhere, "lacks_name", MissingNameShare);
-                candidate.ObjectIf(isOther, "other_thing", OtherModifierShare);
-                candidate.ObjectIf(isEmpty, "empty_cell", EmptyCellShare);
+                candidate.ObjectIf(!hasType, Objection.OtherForm, OtherTypeShare);
+                candidate.ObjectIf(lacksKind, Objection.LacksKind, MissingKindShare);
+                candidate.ObjectIf(isFirstStep, Objection.ToldByTheQuestion, FirstStepShare);
+                candidate.ObjectIf(isOfOtherCase, Objection.OtherCase, OtherCaseShare);
+                candidate.ObjectIf(isElsewhere, Objection.NamedElsewhere, NamedElsewhereShare);
+                candidate.ObjectIf(lacksName && !isElsewhere, Objection.LacksName, MissingNameShare);
+                candidate.ObjectIf(isOther, Objection.OtherThing, OtherModifierShare);
+                candidate.ObjectIf(isEmpty, Objection.EmptyCell, EmptyCellShare);
                 candidate.ObjectIf(
-                    features.AskedThing.IsSibling(passage, i, passages) || siblings.AreMeant(passage, passage.Sentences[i]), "of_a_sibling",
-                    OtherThingShare);
+                    features.AskedThing.IsSibling(passage, i, passages) || siblings.AreMeant(passage, passage.Sentences[i]),
+                    Objection.OfASibling, OtherThingShare);
                 // A reason is given in words of its own.
                 candidate.ObjectIf(question.Kind != AnswerKind.Reason && features.AskedThing.IsSaidElsewhere(passage, i, passages),
-                    "not_of_the_thing", OtherThingShare);
+                    Objection.NotOfTheThing, OtherThingShare);
                 int many = OneOf(asked, passage, i, features);
-                candidate.ObjectIf(many > 1, "one_of_many", 1.0 / many);
-                candidate.ObjectIf(isSaidOfAnother, "said_of_another", SaidOfAnotherShare);
+                candidate.ObjectIf(many > 1, Objection.OneOfMany, 1.0 / many);
+                candidate.ObjectIf(isSaidOfAnother, Objection.SaidOfAnother, SaidOfAnotherShare);
                 candidate.Score = candidate.IsOfAnother ? double.NegativeInfinity : AnswerModel.Rank(candidate) - candidate.Penalty;
                 candidates.Add(candidate);
             }
@@ -156,9 +150,8 @@ internal static partial class AnswerFinder
         {
             var candidate = rivals[i];
             double margin = candidate.Score - (rivals.Find(other => other.Passage != candidate.Passage)?.Score ?? rivals[^1].Score);
-            candidate.Probability = candidate.Share * AnswerModel.Probability(answers.Of(candidate, margin), candidate.IsStructured);
             double lead = candidate.Score - rivals[i > 0 ? 0 : Math.Min(1, rivals.Count - 1)].Score;
-            candidate.TreeFeatures = answers.ForTrees(candidate, margin, lead);
+            answers.Judge(candidate, margin, lead);
             candidate.Probability = AnswerTrees.Default.Probability(candidate);
             if (candidate.Share >= 1 && IsLookup(question, candidate))
                 candidate.Probability = Math.Max(candidate.Probability, LookupProbability);
@@ -170,8 +163,7 @@ internal static partial class AnswerFinder
 
         // Of the best, the surest goes first.
         var surest = rivals.Take(Rivals).OrderByDescending(candidate => candidate.Probability).ToList();
-        foreach (var candidate in surest)
-            candidates.Remove(candidate);
+        candidates.RemoveAll(surest.Contains);
         candidates.InsertRange(0, surest);
         return new AnswerTrace(candidates, features, answers);
     }
@@ -214,23 +206,6 @@ internal static partial class AnswerFinder
             && Enumerable.Range(0, Math.Min(headers.Count, cells.Count)).Any(i => cells[i].Any(char.IsLetterOrDigit)
                 && TermKeys.Of(headers[i]) is { Count: > 0 } column && column.IsSubsetOf(question.AllKeys));
     }
-
-    // The names of the question that a document has sections about, without what its title says: "Bronze" of "Cloud Bronze".
-    private static List<(string Source, string[] Name)> SectionsNamed(Question question, IReadOnlyList<Passage> passages)
-        => [.. question.ProperNames.SelectMany(name => passages
-            .Select(passage => (Passage: passage, Name: Array.FindAll(name, word => !Passage.Holds(passage.Title, word))))
-            .Where(each => each.Name.Length > 0 && each.Passage.Sentences
-                .Any(sentence => each.Passage.SectionOf(sentence) is { } section && Says(section, each.Name)))
-            .Select(each => (each.Passage.Chunk.Source, each.Name))).DistinctBy(each => (each.Source, string.Join(' ', each.Name)))];
-
-    // "Sales is headed by …" under "Sales", where the document has a section on Repairs, which is asked about.
-    private static bool IsInAnotherSection(List<(string Source, string[] Name)> sections, Passage passage, PassageSentence sentence)
-        => sections.Exists(named => named.Source == passage.Chunk.Source && passage.SectionOf(sentence) is { } section
-            && !Says(section, named.Name) && !named.Name.All(sentence.Folded.Contains)
-            && !named.Name.All(word => passage.Title.Contains(word, StringComparison.Ordinal)));
-
-    private static bool Says(string section, string[] name)
-        => Normalizer.FoldCase(section) is var folded && name.All(folded.Contains);
 
     // The question names what this document does not, and another one does, which holds as much of the question.
     private static bool IsNamedElsewhere(Question question, Passage passage, Dictionary<Passage, double> covered)

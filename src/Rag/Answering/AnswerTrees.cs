@@ -4,14 +4,14 @@ using System.Text;
 namespace Kotonoha.Rag.Answering;
 
 /// <summary>
-/// Regression trees over what is known of a candidate (<see cref="AnswerFeatures.ForTrees"/>): what the linear model cannot say, such as
+/// Regression trees over what is known of a candidate (<see cref="AnswerFeatures.Judge"/>): what the linear model cannot say, such as
 /// that a value of the right form answers if the thing is named and only one is there. Fitted by <c>benchmarks truth-trees</c>.
 /// </summary>
 internal sealed class AnswerTrees
 {
     // Not fitted: where the default threshold of 0.2 lies. Headings, names and cells that say which thing is meant make a made-up answer
     // look surer, so that more is asked of it there.
-    private const double Caution = 0.84, StructuredCaution = 2.2;
+    private const double Caution = 0.6, StructuredCaution = 2.2;
 
     private const string Resource = "Kotonoha.Rag.Answering.answer-trees.txt";
 

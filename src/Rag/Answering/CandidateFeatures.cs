@@ -20,7 +20,7 @@ internal sealed class Candidate
     /// <summary>Whether it speaks of a sibling of what is asked about: then it answers another question.</summary>
     internal bool IsOfAnother { get; init; }
 
-    /// <summary>What the trees look at; see <see cref="AnswerFeatures.ForTrees"/>. Empty where it is of another thing.</summary>
+    /// <summary>What the trees look at; see <see cref="AnswerFeatures.Judge"/>. Empty where it is of another thing.</summary>
     internal double[] TreeFeatures { get; set; } = [];
 
     /// <summary>The probability that it answers the question at all.</summary>
@@ -218,15 +218,7 @@ internal sealed partial class CandidateFeatures
 /// <summary>Measures whether a candidate answers the question at all, beyond being the best there is.</summary>
 internal sealed class AnswerFeatures
 {
-    private static readonly string[] Objections =
-    [
-        "other_form", "lacks_kind", "told_by_the_question", "other_case", "named_elsewhere", "lacks_name", "other_thing", "empty_cell",
-        "of_a_sibling", "not_of_the_thing", "one_of_many", "said_of_another",
-    ];
-
-    private const double LargeLead = 10;
-
-    private const double LargeMargin = 6, HalfSaid = 0.45, MuchGiven = 0.55, SaidAsMuch = 0.05;
+    private const double LargeLead = 10, LargeMargin = 6, HalfSaid = 0.45, MuchGiven = 0.55, SaidAsMuch = 0.05;
 
     private const int GivenSteps = 2, SaidSteps = 4, FormSteps = 3;
 
@@ -248,30 +240,36 @@ internal sealed class AnswerFeatures
         _runs = [.. question.Runs.Select(run => (run, statistics.IdfOfRun(run)))];
     }
 
+    /// <summary>
+    /// Gives a candidate the probability of the linear model, and what the trees look at: its log odds, the features of both models as they
+    /// are, the candidate's form, and what speaks against it.
+    /// </summary>
+    /// <param name="candidate">The candidate.</param>
+    /// <param name="margin">By how much it is better than the best one of another passage.</param>
+    /// <param name="lead">By how much it is better than the next one; where it is not the best, than the best, which is below 0.</param>
+    internal void Judge(Candidate candidate, double margin, double lead)
+    {
+        var measured = Measured(candidate, margin);
+        candidate.Probability = candidate.Share * AnswerModel.Probability(Placed(candidate, measured), candidate.IsStructured);
+        candidate.TreeFeatures =
+        [
+            AnswerModel.LogOdds(candidate.Probability), .. measured, .. candidate.Features,
+            candidate.IsStructured ? 1 : 0, candidate.Sentence.IsRow ? 1 : 0, candidate.Sentence.IsItem ? 1 : 0,
+            candidate.Penalty, Math.Clamp(lead, -LargeLead, LargeLead),
+            .. Objection.All.Select(name => candidate.Objections.ContainsKey(name) ? 1.0 : 0),
+        ];
+    }
+
     /// <summary>What the linear model weighs.</summary>
     /// <param name="candidate">The candidate.</param>
     /// <param name="margin">By how much it is better than the best one of another passage.</param>
-    internal double[] Of(Candidate candidate, double margin)
+    internal double[] Of(Candidate candidate, double margin) => Placed(candidate, Measured(candidate, margin));
+
+    private double[] Placed(Candidate candidate, double[] measured)
     {
         var asked = _candidates.AskedOf(candidate.Passage, candidate.Index);
-        return [.. AnswerModel.Placed(Measured(candidate, margin), asked.IsStructured), .. Cells(asked, candidate.Features)];
+        return [.. AnswerModel.Placed(measured, asked.IsStructured), .. Cells(asked, candidate.Features)];
     }
-
-    /// <summary>
-    /// What the trees look at: the log odds of the linear model, the features of both models as they are, the candidate's form, and what
-    /// speaks against it.
-    /// </summary>
-    /// <param name="candidate">The candidate, whose probability is that of the linear model.</param>
-    /// <param name="margin">By how much it is better than the best one of another passage.</param>
-    /// <param name="lead">By how much it is better than the next one; where it is not the best, than the best, which is below 0.</param>
-    internal double[] ForTrees(Candidate candidate, double margin, double lead)
-        =>
-        [
-            AnswerModel.LogOdds(candidate.Probability), .. Measured(candidate, margin), .. candidate.Features,
-            candidate.IsStructured ? 1 : 0, candidate.Sentence.IsRow ? 1 : 0, candidate.Sentence.IsItem ? 1 : 0,
-            candidate.Penalty, Math.Clamp(lead, -LargeLead, LargeLead),
-            .. Objections.Select(name => candidate.Objections.ContainsKey(name) ? 1.0 : 0),
-        ];
 
     private double[] Measured(Candidate candidate, double margin)
     {

@@ -55,7 +55,7 @@ public sealed class ErrorTests : IDisposable
     [Theory]
     [InlineData("binary")]
     [InlineData("int8")]
-    public void The_embedded_store_searches_with_the_quantisation_that_is_named(string kind)
+    public void The_quantisations_of_the_embedded_store_are_taken(string kind)
     {
         var (code, output, error) = Run("search", "--quantization", kind, "tea");
         Assert.True(code == 0, error);
