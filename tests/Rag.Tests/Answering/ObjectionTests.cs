@@ -90,7 +90,7 @@ public sealed class ObjectionTests
     [InlineData("What is the fee for weaving at the Larkspur studio?", "The fee is 70 euros.", null)]
     [InlineData("What is the fee of Cloud Silver?", "The fee is 9 euros a month.", Objection.OtherThing)]
     [InlineData("What is the fee of Cloud Silver?", "The fee is 19 euros a month.", null)]
-    [InlineData("What is the phone number of the Quality department of Halden Works?", "Halden Works | Quality | Petra Lind |", Objection.EmptyCell)]
+    [InlineData("What is the phone number of Quality at Halden Works?", "Halden Works | Quality | Petra Lind |", Objection.EmptyCell)]
     [InlineData("北浜カルチャーの朝鮮語初級は全部で何回ありますか", "朝鮮語上級は全9回です。", Objection.OfASibling)]
     [InlineData("北浜カルチャーの朝鮮語上級は全部で何回ありますか", "朝鮮語上級は全9回です。", null)]
     [InlineData("How many cranes does the Calder Gallery have in 2030?", "Halls: 12", Objection.OneOfMany)]
