@@ -15,7 +15,8 @@ internal sealed class CliProcess : IDisposable
         byte[]? input = null)
     {
         _onLine = onLine;
-        var start = new ProcessStartInfo("dotnet")
+        // Where the tests run in the background, shells have them ignore what Ctrl+C sends, which children would inherit.
+        var start = new ProcessStartInfo(OperatingSystem.IsLinux() ? "env" : "dotnet")
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -24,6 +25,12 @@ internal sealed class CliProcess : IDisposable
             StandardErrorEncoding = Encoding.UTF8,
             WorkingDirectory = workingFolder ?? Path.GetTempPath(),
         };
+        if (OperatingSystem.IsLinux())
+        {
+            start.ArgumentList.Add("--default-signal=INT");
+            start.ArgumentList.Add("dotnet");
+        }
+
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "Kotonoha.Cli.dll"));
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
