@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Kotonoha.Foundation.Text;
@@ -45,7 +46,7 @@ internal sealed partial class Passage
         _path = hit.Chunk.Heading is { } heading ? Normalizer.Normalize(heading, NormalizationForm.FormKC).Split(" › ") : [];
         Title = Normalizer.FoldCase(Normalizer.Normalize($"{hit.Chunk.Title}\n{_path.FirstOrDefault()}", NormalizationForm.FormKC));
         _reading = new Lazy<PassageReading>(() => new PassageReading(this));
-        Numbers = [.. Question.NumbersOf(Folded), .. Question.NumbersOf(Context)];
+        Numbers = [.. Question.NumbersOf(Folded), .. Question.NumbersOf(Context), .. NumberWordsIn(Folded)];
     }
 
     internal SearchHit Hit { get; }
@@ -104,6 +105,11 @@ internal sealed partial class Passage
     /// <summary>The numbers in text, headings, title and file name.</summary>
     internal HashSet<string> Numbers { get; }
 
+    // "Two" is a 2 that is asked for.
+    private static IEnumerable<string> NumberWordsIn(string folded) => EnglishWordAt().Matches(folded)
+        .Select(match => EnglishTokens.NumberOf(match.Value)).OfType<double>()
+        .Select(number => number.ToString(CultureInfo.InvariantCulture));
+
     /// <summary>What the headings, the title and the file name refer to.</summary>
     internal List<Reference> ContextReferences => _contextReferences ??= [.. References.Of(ContextText), .. NumberAt().Matches(ContextText)
         .Select(match => new Reference("", match.Value))];
@@ -143,6 +149,9 @@ internal sealed partial class Passage
 
     [GeneratedRegex(@"\p{L}+")]
     private static partial Regex WordAt();
+
+    [GeneratedRegex("[a-z]+")]
+    private static partial Regex EnglishWordAt();
 
     /// <summary>Headings, title and file name in NFKC, case folded.</summary>
     internal string Context { get; }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Kotonoha.Rag.Words;
 
 namespace Kotonoha.Rag.Answering;
 
@@ -34,7 +35,7 @@ internal static partial class References
     internal static List<Reference> Of(string text, bool isQuestion = false)
     {
         var references = new List<Reference>();
-        foreach (Match match in Codes().Matches(text))
+        foreach (Match match in Codes().Matches(text).Where(match => !IsCountedWord(match.Value)))
             // 150kW and m2 are amounts and units, TB-350 is a code.
             if ((char.IsAsciiLetter(match.Value[0]) && match.Value.Count(char.IsAsciiDigit) > 1)
                 || !Support.Quantity.IsUnit(Letters().Match(match.Value).Value.ToLowerInvariant()))
@@ -122,6 +123,13 @@ internal static partial class References
                 && !passages.Any(passage => name.All(passage.Holds))
                 && passages.Any(passage => passage.Sentences.Any(sentence => IsAnotherName(name, passage, sentence))));
     }
+
+    // A 2-room flat is a two-room flat.
+    private static bool IsCountedWord(string code)
+        => CountedWord().Match(code) is { Success: true } counted && WordVectors.Default.WordsOf(counted.Groups["word"].Value).Count > 0;
+
+    [GeneratedRegex("^[0-9]+-(?<word>[a-z]{3,})$")]
+    private static partial Regex CountedWord();
 
     private static bool HasRowOf(Reference wanted, Passage passage, int table)
         => Enumerable.Range(0, passage.Sentences.Count).Any(i => passage.Sentences[i].Block == table
