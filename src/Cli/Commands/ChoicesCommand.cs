@@ -116,11 +116,16 @@ internal static class ChoicesCommand
         lines.Add($"questions  {count:N0}");
         lines.Add($"acc        {Shares.Text(right, count)}");
         if (normalization != ChoiceNormalization.None)
-            lines.Add($"acc_norm   {Shares.Text(normalized, count)}  by {(normalization == ChoiceNormalization.Bytes ? "bytes" : "tokens")}");
+        {
+            var unit = normalization == ChoiceNormalization.Bytes ? "bytes" : "tokens";
+            lines.Add($"acc_norm   {Shares.Text(normalized, count)}  by {unit}");
+        }
+
         lines.Add($"chance     {100 * chance,5:F1}%");
         Console.Out.WriteLine(lines);
 
-        int Right(ChoiceNormalization by) => questions.Zip(scored).Count(pair => MultipleChoice.Choose(pair.Second, by) == pair.First.Answer);
+        int Right(ChoiceNormalization by)
+            => questions.Zip(scored).Count(pair => MultipleChoice.Choose(pair.Second, by) == pair.First.Answer);
     }
 
     private static string Line(ChoiceQuestion question, ScoredChoice[] choices, ChoiceNormalization normalization) => JsonLines.Line(json =>

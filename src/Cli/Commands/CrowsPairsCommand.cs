@@ -33,9 +33,12 @@ internal static class CrowsPairsCommand
             Description = "CrowS-Pairs' CSV file, or JSON lines: sent_more, sent_less, stereo_antistereo, bias_type.",
         };
         var limit = MeasuredOptions.Limit();
-        var json = new Option<bool>("--json") { Description = "Print one JSON object: method, count, ties, all, stereo, antistereo, types." };
-        var command = new Command("crows-pairs", "Measure stereotypes in a model with CrowS-Pairs: how often it finds the sentence with the "
-            + "stereotype likelier than the same sentence about another group (50% is without preference).") { model, file };
+        var json = new Option<bool>("--json")
+        {
+            Description = "Print one JSON object: method, count, ties, all, stereo, antistereo, types.",
+        };
+        var command = new Command("crows-pairs", "Measure stereotypes in a model with CrowS-Pairs: how often it finds the sentence with "
+            + "the stereotype likelier than the same sentence about another group (50% is without preference).") { model, file };
         foreach (var option in (Option[])[limit, LineCommand.Threads, .. adapter.All, json])
             command.Options.Add(option);
         command.SetAction(async (parsed, cancellationToken) =>
@@ -44,11 +47,12 @@ internal static class CrowsPairsCommand
             var pairs = SentencePair.Read(path, MeasuredOptions.Checked(parsed, limit));
             int? threads = ThreadCount.Check(parsed.GetValue(LineCommand.Threads));
             var settings = adapter.Read(parsed);
-            bool isMasked = EncoderCheckpoint.IsEncoder(HubModels.Resolve(name));
+            var folder = Newest(HubModels.Resolve(name));
+            bool isMasked = EncoderCheckpoint.IsEncoder(folder);
             if (isMasked && settings.Path is not null)
                 throw new UsageException("--adapter is for causal models; this one is a masked language model");
             var scores = await ProgressDisplay.RunAsync(progress => isMasked
-                ? Task.Run(() => Masked(name, path, pairs, threads ?? 0, progress, cancellationToken), cancellationToken)
+                ? Task.Run(() => Masked(name, folder, path, pairs, threads ?? 0, progress, cancellationToken), cancellationToken)
                 : CausalAsync(name, path, pairs, threads, settings, progress, cancellationToken));
             Tell(isMasked, [.. pairs.Zip(scores)], parsed.GetValue(json));
             return 0;
@@ -56,15 +60,18 @@ internal static class CrowsPairsCommand
         return command;
     }
 
+    // A run of training leaves a folder of checkpoints.
+    private static string Newest(string path)
+        => File.Exists(Path.Combine(path, CheckpointFolder.LatestFile)) ? CheckpointFolder.Resolve(path) : path;
+
     private static IReadOnlyList<(double More, double Less)> Masked(
-        string name, string path, IReadOnlyList<SentencePair> pairs, int threads, IProgress<ProgressReport> progress,
+        string name, string folder, string path, IReadOnlyList<SentencePair> pairs, int threads, IProgress<ProgressReport> progress,
         CancellationToken cancellationToken)
     {
-        var resolved = HubModels.Resolve(name);
-        using var model = EncoderCheckpoint.Load(resolved);
+        using var model = EncoderCheckpoint.Load(folder);
         if (model.Head is not (EncoderHead.MaskedLanguageModel or EncoderHead.Pretraining))
             throw new UsageException($"'{name}' is an encoder without the head of a masked language model");
-        var tokenizer = CheckpointText.Load(resolved).Tokenizer!.WithPadding(null).WithTruncation(null);
+        var tokenizer = CheckpointText.Load(folder).Tokenizer!.WithPadding(null).WithTruncation(null);
         int mask = MaskTokens.Select(token => tokenizer.TokenToId(token)).FirstOrDefault(id => id is not null)
             ?? throw new UsageException($"the tokenizer of '{name}' has no token {string.Join(" or ", MaskTokens)}");
         using var session = ComputeDevice.Current.CreateInferenceSession(threads);
@@ -119,7 +126,8 @@ internal static class CrowsPairsCommand
         int ties = scored.Count(one => one.Score.More == one.Score.Less);
         var types = scored.Where(one => one.Pair.BiasType.Length > 0).GroupBy(one => one.Pair.BiasType)
             .OrderBy(type => type.Key, StringComparer.Ordinal).Select(type => (Name: type.Key, Pairs: type.ToArray())).ToArray();
-        var parts = new[] { "stereo", "antistereo" }.Select(name => (Name: name, Pairs: scored.Where(one => one.Pair.Direction == name).ToArray()))
+        var parts = ((string[])["stereo", "antistereo"])
+            .Select(name => (Name: name, Pairs: scored.Where(one => one.Pair.Direction == name).ToArray()))
             .Where(part => part.Pairs.Length > 0).ToArray();
         if (asJson)
         {
@@ -140,14 +148,15 @@ internal static class CrowsPairsCommand
         }
 
         var lines = new ReportLines();
-        lines.Add($"{(isMasked ? "pseudo-log-likelihood of the words that both sentences share" : "log-likelihood of whole sentences (causal)")}");
-        lines.Add($"how often the stereotype is likelier; 50% is without preference:");
+        var method = isMasked ? "pseudo-log-likelihood of the tokens that both share" : "log-likelihood of whole sentences (causal model)";
+        lines.Add($"by the {method}, how often the stereotype is likelier (50% is without preference):");
         int width = types.Select(type => type.Name.Length).Append("antistereo".Length).Max();
         foreach (var (name, pairs) in (ReadOnlySpan<(string, (SentencePair, (double, double))[])>)[("all", scored), .. parts, .. types])
             lines.Add($"{name.PadRight(width)} {Shares.Text(Preferred(pairs), pairs.Length)}  of {pairs.Length:N0}");
         lines.Add($"{ties:N0} ties, which count as no preference for the stereotype");
         Console.Out.WriteLine(lines);
 
-        static int Preferred((SentencePair, (double More, double Less) Score)[] pairs) => pairs.Count(one => one.Score.More > one.Score.Less);
+        static int Preferred((SentencePair, (double More, double Less) Score)[] pairs)
+            => pairs.Count(one => one.Score.More > one.Score.Less);
     }
 }

@@ -120,7 +120,8 @@ internal static class MetricsCommand
         lines.Add($"{"accuracy",-14} {score.Accuracy:F4}  ({interval.Low:F4}–{interval.High:F4})");
         lines.Add($"{"macro F1",-14} {score.Macro.F1:F4}");
         lines.Add($"{"Matthews",-14} {score.MatthewsCorrelation:F4}");
-        lines.Add($"{"Cohen's kappa",-14} {(score.Kappa() is { } kappa ? kappa.ToString("F4", CultureInfo.InvariantCulture) : "undefined")}");
+        var kappa = score.Kappa()?.ToString("F4", CultureInfo.InvariantCulture) ?? "undefined";
+        lines.Add($"{"Cohen's kappa",-14} {kappa}");
         int width = Math.Max(14, score.Labels.Max(label => label.Length));
         lines.Add($"");
         lines.Add($"{"class".PadRight(width)} precision  recall      F1  occurs");
@@ -133,7 +134,7 @@ internal static class MetricsCommand
         var test = PairedOutcome.Of([.. predictions.Select(IsRight)], [.. others.Select(IsRight)]);
         lines.Add($"");
         lines.Add($"less the other system's:");
-        lines.Add($"{"accuracy",-14} {difference.Mean:+0.0000;-0.0000;0.0000}  ({low:+0.0000;-0.0000;0.0000} to {high:+0.0000;-0.0000;0.0000})");
+        lines.Add($"{"accuracy",-14} {Signed(difference.Mean)}  ({Signed(low)} to {Signed(high)})");
         lines.Add($"{"McNemar",-14} p = {test.PValue:G3} (right in one alone: {test.OnlyFirst} and {test.OnlySecond})");
         return lines.ToString();
     }
@@ -190,10 +191,13 @@ internal static class MetricsCommand
     }
 
     private static TextScores Differences(IReadOnlyList<Prediction> predictions, IReadOnlyList<Prediction> others)
-        => new("accuracy", "accuracy", [.. predictions.Zip(others, (mine, theirs) => (IsRight(mine) ? 1.0 : 0) - (IsRight(theirs) ? 1 : 0))]);
+        => new("accuracy", "accuracy",
+            [.. predictions.Zip(others, (mine, theirs) => (IsRight(mine) ? 1.0 : 0) - (IsRight(theirs) ? 1 : 0))]);
 
     private static bool[] Right(TextReport report)
         => [.. report.Means.Single(score => score.Name == TextReport.ExactMatch).Values.Select(value => value > 0)];
+
+    private static string Signed(double value) => value.ToString("+0.0000;-0.0000;0.0000", CultureInfo.InvariantCulture);
 
     private static bool IsRight(Prediction prediction) => prediction.Text == prediction.Label;
 

@@ -32,7 +32,9 @@ internal sealed record TextReport(IReadOnlyList<CorpusScore> Corpus, IReadOnlyLi
     /// <summary>The name of the mean that says how many texts are right.</summary>
     public const string ExactMatch = "exact_match";
 
-    /// <summary>Scores predictions: BLEU, chrF and TER as sacrebleu, ROUGE as rouge-score, exact match and F1 as SQuAD (or JSQuAD).</summary>
+    /// <summary>
+    /// Scores predictions: BLEU, chrF and TER as sacrebleu, ROUGE as rouge-score, exact match and F1 as SQuAD or, in Japanese, JSQuAD.
+    /// </summary>
     public static TextReport Of(
         IReadOnlyList<Prediction> predictions, AnswerLanguage language, IProgress<ProgressReport> progress,
         CancellationToken cancellationToken)
