@@ -74,7 +74,11 @@ internal static class MetricsCommand
         foreach (var score in report.Corpus)
             lines.Add($"{score.Title,-12} {score.Value,6:F2}");
         foreach (var score in report.Means)
-            lines.Add($"{score.Title,-12} {score.Mean,6:F2}  ({score.Interval.Low:F2}–{score.Interval.High:F2})");
+        {
+            var (low, high) = score.Interval;
+            lines.Add($"{score.Title,-12} {score.Mean,6:F2}  ({low:F2}–{high:F2})");
+        }
+
         if (other is null)
             return lines.ToString();
         lines.Add($"");

@@ -9,7 +9,9 @@ using Device = Kotonoha.LocalModel.Devices.Device;
 
 namespace Kotonoha.EndToEnd.CommandLine;
 
-/// <summary><c>kotonoha metrics</c>, <c>choices</c> and <c>crows-pairs</c> as processes, against reference libraries or the models themselves.</summary>
+/// <summary>
+/// <c>kotonoha metrics</c>, <c>choices</c> and <c>crows-pairs</c> as processes, against reference libraries or the models themselves.
+/// </summary>
 [Trait("Category", "EndToEnd")]
 public sealed class MeasurementTests : IDisposable
 {
@@ -97,9 +99,9 @@ public sealed class MeasurementTests : IDisposable
         Assert.Equal(0.7663096397273612, told.GetProperty("cohen_kappa").GetDouble(), 1e-12);
         var expected = fixture.GetProperty("per_class").EnumerateArray().ToArray();
         for (int label = 0; label < 3; label++)
-            Assert.Equal(expected[label].EnumerateArray().Select(value => value.GetDouble()),
-                ((string[])["precision", "recall", "f1", "support"]).Select(name
-                    => told.GetProperty("classes").GetProperty($"{label}").GetProperty(name).GetDouble()));
+            foreach (var (i, name) in ((string[])["precision", "recall", "f1", "support"]).Index())
+                Assert.Equal(expected[label][i].GetDouble(),
+                    told.GetProperty("classes").GetProperty($"{label}").GetProperty(name).GetDouble(), 1e-12);
     }
 
     [Fact]
@@ -110,10 +112,12 @@ public sealed class MeasurementTests : IDisposable
         foreach (var (name, right) in (ReadOnlySpan<(string, int[])>)[("first", first), ("second", second)])
         {
             Lines($"{name}.jsonl", Enumerable.Range(1, 6).Select(i => (object)new { prediction = Said(i, right), reference = $"word{i}" }));
-            Lines($"{name}-classes.jsonl", Enumerable.Range(1, 6).Select(i => (object)new { prediction = Said(i, right), label = $"word{i}" }));
+            Lines($"{name}-classes.jsonl",
+                Enumerable.Range(1, 6).Select(i => (object)new { prediction = Said(i, right), label = $"word{i}" }));
         }
 
-        foreach (var (suffix, name, scale) in (ReadOnlySpan<(string, string, int)>)[("", "exact_match", 100), ("-classes", "accuracy", 1)])
+        foreach (var (suffix, name, scale) in (ReadOnlySpan<(string, string, int)>)[
+            ("", "exact_match", 100), ("-classes", "accuracy", 1)])
         {
             var told = Json(Run("metrics", $"first{suffix}.jsonl", "--against", $"second{suffix}.jsonl", "--json"))
                 .GetProperty("difference");
@@ -136,7 +140,12 @@ public sealed class MeasurementTests : IDisposable
         [
             new { question = "the quick brown fox", choices = (string[])["jumps over", "sleeps", "jumps"], answer = 2 },
             new { ctx = "the lazy dog is", endings = (string[])["brown", "slow"], label = "1" },
-            new { query = "what is slow?", choices = new { text = (string[])["fox", "dog"], label = (string[])["1", "2"] }, answerKey = "2" },
+            new
+            {
+                query = "what is slow?",
+                choices = new { text = (string[])["fox", "dog"], label = (string[])["1", "2"] },
+                answerKey = "2",
+            },
             new { question = "犬は何？", choice0 = "動物", choice1 = "木", choice2 = "石", label = 0 },
             new { prompt = "which", choices = (string[])["A", "C", "B"], answer = "B" },
             new { prompt = "the quick bro", choices = (string[])["wn", "wser", "x"], gold = "C" },
@@ -258,7 +267,7 @@ public sealed class MeasurementTests : IDisposable
     [InlineData("metrics none", "", "there is no such file")]
     [InlineData("choices none FILE", "{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 2}",
         "FILE, line 1: 'answer' is 2, which is none of the 2 choices")]
-    [InlineData("choices none FILE", "{\"question\": \"a\", \"choices\": [\"b\"], \"answer\": 0}", "FILE, line 1: there are fewer than two")]
+    [InlineData("choices none FILE", "{\"question\": \"a\", \"choices\": [\"b\"], \"answer\": 0}", "FILE, line 1: there are fewer")]
     [InlineData("choices none FILE", "{\"question\": \"a\", \"choices\": [\"b\", \"\"], \"answer\": 0}", "FILE, line 1: a choice is empty")]
     [InlineData("choices none FILE", "{\"choices\": [\"b\", \"c\"], \"answer\": 0}", "FILE, line 1: there is no question")]
     [InlineData("choices none FILE", "{\"question\": \"a\", \"choices\": [\"b\", \"c\"]}", "FILE, line 1: there is no answer")]
