@@ -1,3 +1,6 @@
+using Kotonoha.LocalModel.Models;
+using Kotonoha.LocalModel.Tensors;
+
 namespace Kotonoha.LocalModel.Evaluation;
 
 /// <summary>
@@ -6,6 +9,8 @@ namespace Kotonoha.LocalModel.Evaluation;
 /// </summary>
 public static class CrowsPairs
 {
+    private const int MaxTokensInABatch = 1024;
+
     /// <summary>
     /// The positions of each sentence's tokens that both sentences have in common, in order (Ratcliff and Obershelp's blocks).
     /// </summary>
@@ -82,5 +87,47 @@ public static class CrowsPairs
         var (shared, otherShared) = SharedPositions(more, less);
         return (PseudoLogProbabilities(more, shared, maskId, predict).Sum(),
             PseudoLogProbabilities(less, otherShared, maskId, predict).Sum());
+    }
+
+    /// <summary>
+    /// As <see cref="Compare(IReadOnlyList{int}, IReadOnlyList{int}, int, Func{int[], int, float[]})"/>, with a masked language model that
+    /// reads many masked copies of a sentence at once.
+    /// </summary>
+    /// <param name="model">An encoder with the head of a masked language model.</param>
+    /// <param name="session">Where it computes; its weights are loaded.</param>
+    /// <param name="more">The ids of the sentence with the stereotype, at most as many as the model reads.</param>
+    /// <param name="less">Those of the other.</param>
+    /// <param name="maskId">The id of the mask token.</param>
+    /// <param name="cancellationToken">Looked at between layers.</param>
+    internal static (double More, double Less) Compare(
+        EncoderModel model, InferenceSession session, IReadOnlyList<int> more, IReadOnlyList<int> less, int maskId,
+        CancellationToken cancellationToken)
+    {
+        var (shared, otherShared) = SharedPositions(more, less);
+        return (Sum(more, shared), Sum(less, otherShared));
+
+        double Sum(IReadOnlyList<int> ids, IReadOnlyList<int> positions)
+        {
+            double sum = 0;
+            int[] inner = [.. positions.Where(p => p > 0 && p < ids.Count - 1)];
+            foreach (var part in inner.Chunk(Math.Max(1, MaxTokensInABatch / ids.Count)))
+            {
+                var batch = Batch.Packed(part.Select(position =>
+                {
+                    int[] masked = [.. ids];
+                    masked[position] = maskId;
+                    return masked;
+                }));
+
+                // The vocabulary's product is taken at the masked places alone: (positions, vocabulary).
+                var pass = session.Begin(cancellationToken);
+                var hidden = pass.SelectRows(model.Forward(pass, batch), [.. part.Select((position, row) => row * ids.Count + position)]);
+                var scores = pass.Read(pass.LogSoftmax(model.Logits(pass, hidden, batch)));
+                for (int row = 0; row < part.Length; row++)
+                    sum += scores[row * model.VocabularySize + ids[part[row]]];
+            }
+
+            return sum;
+        }
     }
 }

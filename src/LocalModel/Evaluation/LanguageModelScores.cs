@@ -68,6 +68,22 @@ public enum ChoiceNormalization
     Tokens,
 }
 
+/// <summary>A choice and how likely a model finds it after the question.</summary>
+/// <param name="Text">Its text.</param>
+/// <param name="LogProbability">The sum of log p over its tokens.</param>
+/// <param name="Tokens">How many these are.</param>
+public readonly record struct ScoredChoice(string Text, double LogProbability, int Tokens)
+{
+    /// <summary>What choices are compared by.</summary>
+    /// <param name="normalization">What the log-likelihood is divided by.</param>
+    public double Score(ChoiceNormalization normalization) => LogProbability / normalization switch
+    {
+        ChoiceNormalization.Bytes => Encoding.UTF8.GetByteCount(Text),
+        ChoiceNormalization.Tokens => Tokens,
+        _ => 1,
+    };
+}
+
 /// <summary>Multiple choice by the likelihood that a model gives to each choice's text after the question.</summary>
 public static class MultipleChoice
 {
@@ -80,14 +96,20 @@ public static class MultipleChoice
         ChoiceNormalization normalization = ChoiceNormalization.None)
     {
         ArgumentNullException.ThrowIfNull(choices);
+        return Choose([.. choices.Select(choice => new ScoredChoice(
+            choice.Text, choice.TokenLogProbabilities.Sum(), choice.TokenLogProbabilities.Count))], normalization);
+    }
+
+    /// <summary>The index of the likeliest choice; the first of several.</summary>
+    /// <param name="choices">The choices.</param>
+    /// <param name="normalization">What log-likelihoods are divided by.</param>
+    /// <exception cref="ArgumentException">There is no choice.</exception>
+    public static int Choose(IReadOnlyList<ScoredChoice> choices, ChoiceNormalization normalization = ChoiceNormalization.None)
+    {
+        ArgumentNullException.ThrowIfNull(choices);
         if (choices.Count == 0)
             throw new ArgumentException("There is no choice.", nameof(choices));
-        return Enumerable.Range(0, choices.Count).MaxBy(i => choices[i].TokenLogProbabilities.Sum() / (normalization switch
-        {
-            ChoiceNormalization.Bytes => Encoding.UTF8.GetByteCount(choices[i].Text),
-            ChoiceNormalization.Tokens => choices[i].TokenLogProbabilities.Count,
-            _ => 1,
-        }));
+        return Enumerable.Range(0, choices.Count).MaxBy(i => choices[i].Score(normalization));
     }
 }
 

@@ -44,6 +44,47 @@ public sealed partial class LocalGpt
         return await RunAsync([job], () => job.Result, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>
+    /// How likely the model finds several endings of one text. Unlike <see cref="ScoreAsync(string, IReadOnlyList{string},
+    /// CancellationToken)"/>, text and ending are encoded together, as they are read: a tokenizer may cut an ending that stands alone in
+    /// another way. What all of the encoded texts begin with alike is the prefix, which is run once; the tokens after it are scored.
+    /// </summary>
+    /// <param name="text">What comes before; when empty, the model's start token.</param>
+    /// <param name="endings">The texts to score, none of them empty.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>A score for each ending, in order.</returns>
+    /// <exception cref="ArgumentException">An ending is empty.</exception>
+    /// <exception cref="ContextOverflowException">A text and its ending do not fit into the context.</exception>
+    public async Task<IReadOnlyList<SequenceScore>> ScoreEndingsAsync(
+        string text, IReadOnlyList<string> endings, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(endings);
+        if (endings.Any(string.IsNullOrEmpty))
+            throw new ArgumentException("An ending is empty; there is nothing to score.", nameof(endings));
+        if (endings.Count == 0)
+            return [];
+        using var source = Link(cancellationToken);
+        var token = source.Token; // the encoding may outlive the source
+        var job = await EngineRequest.EncodeAsync(() => EndingsJob(text, endings, token), source.Token, cancellationToken)
+            .ConfigureAwait(false);
+        return await RunAsync([job], () => job.Result, cancellationToken).ConfigureAwait(false);
+    }
+
+    private ScoreJob EndingsJob(string text, IReadOnlyList<string> endings, CancellationToken token)
+    {
+        int[] alone = Tokenizer.Encode(text);
+        var whole = endings.Select(ending => Tokenizer.Encode(text + ending)).ToArray();
+
+        // A token that reaches from the text into an ending belongs to the ending, of every ending.
+        int shared = whole.Min(ids => Math.Min(ids.AsSpan().CommonPrefixLength(alone), ids.Length - 1));
+        int[] prefix = shared > 0 ? whole[0][..shared] : [StartToken("text")];
+        int longest = prefix.Length - shared + whole.Max(ids => ids.Length);
+        if (longest > ContextLength)
+            throw new ContextOverflowException(longest, ContextLength, "text with its ending");
+        return new ScoreJob(prefix, [.. whole.Select(ids => ids[shared..])], token);
+    }
+
     private void RequireTokens(IReadOnlyList<int> ids, string name)
     {
         foreach (int id in ids)

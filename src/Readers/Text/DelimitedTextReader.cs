@@ -64,7 +64,11 @@ internal sealed class DelimitedTextReader : IDocumentReader
         return best;
     }
 
-    private static IEnumerable<List<string>> Records(string text, char delimiter, List<string> remarks)
+    /// <summary>The records of a text, an empty line being one with an empty field.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="delimiter">What stands between fields.</param>
+    /// <param name="remarks">Takes what is not well formed.</param>
+    internal static IEnumerable<List<string>> Records(string text, char delimiter, List<string> remarks)
     {
         var field = new StringBuilder();
         var record = new List<string>();
