@@ -212,7 +212,7 @@ internal sealed class EncoderFiles
     }
 
     /// <summary>
-    /// Loads the model in single precision; a plain folder keeps its head for the classification of texts, if it has one.
+    /// Loads the model in single precision; a plain folder keeps its head for the classification of texts or tokens, if it has one.
     /// </summary>
     public EncoderModel LoadModel()
     {
@@ -222,7 +222,7 @@ internal sealed class EncoderFiles
             return GgufCheckpoint.LoadEncoder(file, WeightPrecision.Single);
         }
 
-        var head = _plain && HasClassifier() ? EncoderHead.SequenceClassification : EncoderHead.None;
+        var head = _plain ? ClassifierOf() : EncoderHead.None;
         var model = EncoderCheckpoint.Load(_settings.Transformer, head, out var unused);
         if (unused.Count > 0)
             _remarks.Add($"The weights hold tensors of a head that is not used: {string.Join(", ", unused)}.");
@@ -230,7 +230,8 @@ internal sealed class EncoderFiles
             _remarks.Add($"The folder has no {SentenceTransformerFolder.ModulesFileName} that says how tokens become a vector; their "
                 + "mean is taken, without normalisation, as sentence-transformers does.");
         else if (_plain)
-            _remarks.Add("The model classifies texts (a cross-encoder, with one label); as an embedder it takes the mean of its tokens.");
+            _remarks.Add($"The model classifies {(head == EncoderHead.TokenClassification ? "tokens"
+                : "texts (a cross-encoder, with one label)")}; as an embedder it takes the mean of its tokens.");
         return model;
     }
 
@@ -302,11 +303,14 @@ internal sealed class EncoderFiles
         }
     }
 
-    private bool HasClassifier()
+    private EncoderHead ClassifierOf()
     {
         using var fields = JsonFields.Open(Path.Combine(_settings.Transformer, ModelCheckpoint.ConfigFileName));
-        if (!fields.TextList("architectures").Any(n => n.EndsWith("ForSequenceClassification", StringComparison.Ordinal)))
-            return false;
+        var architectures = fields.TextList("architectures");
+        if (architectures.Any(n => n.EndsWith("ForTokenClassification", StringComparison.Ordinal)))
+            return EncoderHead.TokenClassification;
+        if (!architectures.Any(n => n.EndsWith("ForSequenceClassification", StringComparison.Ordinal)))
+            return EncoderHead.None;
 
         // Cross-encoders say here what makes scores of their logits.
         var name = fields.Text("sbert_ce_default_activation_function");
@@ -318,6 +322,6 @@ internal sealed class EncoderFiles
                 Activation.None => false,
                 _ => throw fields.Wrong("activation_fn", $"is '{name}'; Sigmoid and Identity are supported"),
             };
-        return true;
+        return EncoderHead.SequenceClassification;
     }
 }
