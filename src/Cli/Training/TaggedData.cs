@@ -58,6 +58,8 @@ internal static class TaggedData
         if (root.TryGetProperty("tokens", out var tokens))
             return OfWords(Texts(tokens, "tokens"), Texts(root.TryGetProperty("tags", out var tags) ? tags : default, "tags"));
         var text = RecipeData.Text(root, "text");
+        if (string.IsNullOrWhiteSpace(text))
+            throw new FormatException("the text is empty");
         if (!root.TryGetProperty("spans", out var list) || list.ValueKind != JsonValueKind.Array)
             throw new FormatException("the list 'spans' is missing (or 'tokens' and 'tags')");
         LabeledSpan[] spans = [.. list.EnumerateArray().Select(span => Span(span, text)).OrderBy(span => span.Start)];

@@ -16,13 +16,14 @@ public static class EncoderCheckpoint
 {
     /// <summary>
     /// Whether a path is that of an encoder: a folder of sentence-transformers, one in the hub's layout whose <c>model_type</c> is an
-    /// encoder's, or a GGUF file of one.
+    /// encoder's, one of <see cref="CheckpointFolder"/> with such a checkpoint, or a GGUF file of one.
     /// </summary>
     /// <param name="path">Any path.</param>
     /// <exception cref="CheckpointException">Its <c>config.json</c> is broken, or a file that is no model.</exception>
     /// <exception cref="GgufException">The GGUF file is broken.</exception>
     public static bool IsEncoder(string path)
     {
+        path = NewestIn(path);
         if (File.Exists(Path.Combine(path, SentenceTransformerFolder.ModulesFileName)))
             return true;
         if (GgufFolder.Find(path) is { } named)
@@ -37,6 +38,13 @@ public static class EncoderCheckpoint
         using var fields = JsonFields.Open(file);
         return fields.Text("model_type") is { } type && BertConfigFile.Knows(type);
     }
+
+    /// <summary>The newest checkpoint of a folder of them; other paths as they are.</summary>
+    internal static string NewestIn(string path)
+        => Directory.Exists(path) && !File.Exists(Path.Combine(path, ModelCheckpoint.ConfigFileName))
+            && new CheckpointFolder(path) is { LatestStep: { } step } folder
+            ? folder.StepPath(step)
+            : path;
 
     /// <summary>Loads an encoder's settings and weights; half precision is raised to single.</summary>
     /// <param name="folder">A folder in the hub's layout.</param>
@@ -186,6 +194,7 @@ internal sealed class EncoderFiles
     /// <exception cref="UnsupportedModelException">The files ask for something that is not supported.</exception>
     public static EncoderFiles Open(string folder)
     {
+        folder = EncoderCheckpoint.NewestIn(folder);
         if (GgufFolder.Find(folder) is { } file)
             return OpenGguf(file);
         if (!Directory.Exists(folder))

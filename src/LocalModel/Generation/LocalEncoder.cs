@@ -129,8 +129,8 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
 
     /// <summary>Loads an encoder and starts its engine.</summary>
     /// <param name="path">
-    /// A folder of sentence-transformers (with <c>modules.json</c>), one in the Hugging Face layout (an encoder or a cross-encoder), a GGUF
-    /// file of a BERT, or <c>OWNER/NAME</c> of a model in the hub's cache.
+    /// A folder of sentence-transformers (with <c>modules.json</c>), one in the Hugging Face layout (an encoder or a cross-encoder), one of
+    /// <see cref="CheckpointFolder"/>, a GGUF file of a BERT, or <c>OWNER/NAME</c> of a model in the hub's cache.
     /// </param>
     /// <param name="options">How to load and run it.</param>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>

@@ -12,7 +12,7 @@ namespace Kotonoha.LocalModel.Training.Recipes;
 public sealed record TaggedText(string Text, IReadOnlyList<(int Start, int End, int Label)> Spans);
 
 /// <summary>
-/// Teaches an encoder a class for each token (names, parts of speech): the mean cross entropy over all tokens but the special ones. A token
+/// Teaches an encoder a class for each token (names, parts of speech): the mean cross entropy over all tokens but special and blank ones. A token
 /// has the class of the stretch that its first character is in; where that is the beginning of a label (B-PER), the stretch's later tokens
 /// have the class that goes on with it (I-PER). Held out are measured the tokens' accuracy and, where a class is named O, the stretches'
 /// precision, recall and F1 (<see cref="SpanScore"/>).
@@ -141,13 +141,13 @@ public sealed class TokenClassification : EncoderTask
         int last = -1;
         for (int i = 0; i < labels.Length; i++)
         {
-            if (tokens.SpecialTokensMask[i])
+            int start = TokenSpans.StartOf(text.Text, tokens.Offsets[i].Start, tokens.Offsets[i].End);
+            if (tokens.SpecialTokensMask[i] || start >= tokens.Offsets[i].End)
             {
                 labels[i] = Ignored;
                 continue;
             }
 
-            int start = TokenSpans.StartOf(text.Text, tokens.Offsets[i].Start, tokens.Offsets[i].End);
             var span = text.Spans.FirstOrDefault(s => s.Start <= start && start < s.End);
             labels[i] = span.End > 0 && last >= span.Start ? _following[span.Label] : span.Label;
             last = start;
