@@ -47,6 +47,7 @@ internal static class CommandLine
             ExportCommands.Export(),
             ExportCommands.Quantize(),
             ExportCommands.Import(),
+            ExportCommands.Prune(),
             ServeCommand.Create(),
             ServeCommand.Mcp(),
             KeysCommand.Create(),

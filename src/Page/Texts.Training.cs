@@ -24,6 +24,7 @@ internal static partial class Texts
         ["training-recipe-translation"] = ("targets for sources: a translator", "翻訳"),
         ["training-recipe-masked"] = ("masked words and next sentences (BERT)", "隠した語と次の文(BERT)"),
         ["training-recipe-classify"] = ("classes of texts", "文章の分類"),
+        ["training-recipe-tag"] = ("names and parts of speech in texts", "文章中の固有名詞や品詞"),
         ["training-recipe-answers"] = ("answers in passages", "文章中の答え"),
         ["training-recipe-embed"] = ("vectors of texts", "文章の埋め込み"),
         ["training-data-texts"] = ("Data: a text (.txt, .md), or the documents of a collection.", "データ: テキスト(.txt、.md)、またはコレクションの文書。"),

@@ -1,12 +1,18 @@
 using System.CommandLine;
+using System.Globalization;
+using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
+using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
+using Kotonoha.LocalModel.Training;
 
 namespace Kotonoha.Cli.Commands;
 
-/// <summary><c>kotonoha export</c>, <c>quantize</c> and <c>import</c>: models for other programs, and from them.</summary>
+/// <summary>
+/// <c>kotonoha export</c>, <c>quantize</c>, <c>import</c> and <c>prune</c>: models for other programs, from them, and smaller ones.
+/// </summary>
 internal static class ExportCommands
 {
     private const string GgufEnding = ".gguf";
@@ -77,6 +83,41 @@ internal static class ExportCommands
         return command;
     }
 
+    public static Command Prune()
+    {
+        var model = Model();
+        var target = new Argument<string>("TARGET") { Description = "A new folder (Hugging Face layout)." };
+        var weights = new Option<double?>("--weights")
+        {
+            Description = "The share of each matrix whose smallest weights are set to zero, from 0 to below 1.",
+            HelpName = "SHARE",
+        };
+        var units = new Option<double?>("--units")
+        {
+            Description = "The share of the units of each feed-forward part that is taken away, from 0 to below 1.",
+            HelpName = "SHARE",
+        };
+        var type = Type("How the weights are stored (default: f32).");
+        var command = new Command("prune", "Write a model with fewer weights, as a folder in the Hugging Face layout: the smallest ones "
+            + "set to zero (--weights), or the least units of the feed-forward parts taken away (--units).") { model, target, weights,
+                units, type };
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            var (from, to) = (parsed.GetRequiredValue(model), parsed.GetRequiredValue(target));
+            if (IsGguf(to))
+                throw new UsageException($"'{to}' ends in {GgufEnding}; prune makes a folder, which 'kotonoha quantize' makes a file of");
+            bool byUnits = parsed.GetValue(units) is not null;
+            if (byUnits == parsed.GetValue(weights) is not null)
+                throw new UsageException("prune: give either --weights or --units");
+            double share = parsed.GetValue(weights) ?? parsed.GetValue(units)!.Value;
+            return share is >= 0 and < 1
+                ? PruneAsync(from, to, byUnits, share, TypeOf(parsed.GetValue(type), FolderTypes), cancellationToken)
+                : throw new UsageException(string.Create(CultureInfo.InvariantCulture,
+                    $"{(byUnits ? "--units" : "--weights")} {share}: from 0 to below 1"));
+        });
+        return command;
+    }
+
     private static Argument<string> Model()
         => new("MODEL") { Description = "A model's folder, a GGUF file, or OWNER/NAME of a pulled model." };
 
@@ -94,14 +135,10 @@ internal static class ExportCommands
     private static async Task<int> WriteAsync(
         string model, string target, string? typeName, string? name, string? adapter, CancellationToken cancellationToken)
     {
-        var type = DataType.Float32;
-        var allowed = IsGguf(target) ? GgufExport.Types : FolderTypes;
-        if (typeName is not null && (!DataTypes.TryParse(typeName.ToUpperInvariant(), out type) || !allowed.Contains(type)))
-            throw new UsageException($"--type {typeName}: one of {string.Join(", ", allowed.Select(t => t.Name().ToLowerInvariant()))}");
+        var type = TypeOf(typeName, IsGguf(target) ? GgufExport.Types : FolderTypes);
         var source = HubModels.Resolve(model);
         adapter = adapter is null ? null : HubModels.Resolve(adapter);
-        if (Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(target))) is { } folder)
-            MakeFolder(folder);
+        MakeFolderFor(target);
         var remarks = await ProgressDisplay.RunAsync(progress => Task.Run(() => Write(progress), cancellationToken));
         foreach (var remark in remarks)
             await Console.Error.WriteLineAsync($"  {remark}");
@@ -113,8 +150,74 @@ internal static class ExportCommands
             : ModelExport.SaveFolder(source, target, type, adapter, progress, cancellationToken);
     }
 
-    private static void MakeFolder(string folder)
+    private static async Task<int> PruneAsync(
+        string model, string target, bool byUnits, double share, DataType type, CancellationToken cancellationToken)
     {
+        var source = HubModels.Resolve(model);
+        if (EncoderCheckpoint.IsEncoder(source))
+            throw new UsageException($"'{model}' is an encoder; prune takes language models");
+        string[] stored = [.. ModelSummary.Read(model).Tensors.Select(t => t.Type).Distinct().Order(StringComparer.Ordinal)];
+        if (stored.Except(FolderTypes.Select(t => t.Name())).ToArray() is { Length: > 0 } quantised)
+            await Console.Error.WriteLineAsync(
+                $"  The weights of '{model}' are quantised ({string.Join(", ", quantised)}); they are raised to single precision.");
+        MakeFolderFor(target);
+        var lines = await ProgressDisplay.RunAsync(progress => Task.Run(() => Write(progress), cancellationToken));
+        foreach (var line in lines)
+            await Console.Error.WriteLineAsync($"  {line}");
+        await Console.Out.WriteLineAsync(Path.GetFullPath(target));
+        return 0;
+
+        List<string> Write(IProgress<ProgressReport> progress)
+        {
+            using var whole = ModelCheckpoint.Load(source);
+            var lines = new List<string>();
+            var parts = ModelExport.PartsOf(source, lines);
+            long before = whole.ParameterCount;
+            CausalModel pruned = whole;
+            if (byUnits)
+                pruned = Pruning.FeedForward(whole, 1 - share);
+            else
+                Pruning.Magnitude(whole, share);
+            try
+            {
+                ModelExport.SaveFolder(pruned, parts, target, type, progress, cancellationToken);
+                long zeros = ZerosOf(pruned), bytes = ModelSummary.Read(target).Bytes;
+                lines.Add(string.Create(CultureInfo.InvariantCulture,
+                    $"{before:N0} parameters before, {pruned.ParameterCount:N0} after ({1 - (double)pruned.ParameterCount / before:P1} less)"));
+                lines.Add(string.Create(CultureInfo.InvariantCulture,
+                    $"{zeros:N0} of them are zero ({(double)zeros / pruned.ParameterCount:P1})"));
+                lines.Add(string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:N2} MB of weights in {type.Name()}"
+                    + $"{(byUnits || share == 0 ? "" : "; the zeros are stored like other numbers, so the file is no smaller for them")}"));
+                return lines;
+            }
+            finally
+            {
+                if (pruned != whole)
+                    pruned.Dispose();
+            }
+        }
+    }
+
+    private static long ZerosOf(CausalModel model)
+    {
+        long zeros = 0;
+        foreach (var parameter in model.Parameters)
+            zeros += parameter.Values.Count(0f);
+        return zeros;
+    }
+
+    private static DataType TypeOf(string? name, IReadOnlyList<DataType> allowed)
+    {
+        var type = DataType.Float32;
+        return name is null || (DataTypes.TryParse(name.ToUpperInvariant(), out type) && allowed.Contains(type))
+            ? type
+            : throw new UsageException($"--type {name}: one of {string.Join(", ", allowed.Select(t => t.Name().ToLowerInvariant()))}");
+    }
+
+    private static void MakeFolderFor(string target)
+    {
+        if (Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(target))) is not { } folder)
+            return;
         try
         {
             Directory.CreateDirectory(folder);

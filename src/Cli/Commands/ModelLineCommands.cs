@@ -8,7 +8,7 @@ namespace Kotonoha.Cli.Commands;
 
 /// <summary>
 /// The commands that answer JSON lines with a model: <c>tokenize</c>, <c>detokenize</c>, <c>template</c>, <c>embed</c>, <c>rerank</c>,
-/// <c>score</c>, <c>generate</c>.
+/// <c>classify</c>, <c>tag</c>, <c>score</c>, <c>generate</c>.
 /// </summary>
 internal static class ModelLineCommands
 {
@@ -64,6 +64,18 @@ internal static class ModelLineCommands
             "QUERY TEXT", WriteRerank, (parsed, model) => new RerankLines(ModelFiles.Encoder(model, parsed.GetValue(LineCommand.Threads))),
             LineCommand.Threads, LineCommand.Exact);
         yield return LineCommand.Create(
+            "classify", "The classes of texts, by an encoder that was trained for them (train classify). {text, second?} gives {label, "
+                + "scores}." + More,
+            "TEXT", (json, words) => json.WriteString("text", string.Join(' ', words)),
+            (parsed, model) => new ClassifyLines(Trained(parsed, model, encoder => encoder.CanClassify, "classify")),
+            LineCommand.Threads, LineCommand.Exact);
+        yield return LineCommand.Create(
+            "tag", "Names, parts of speech and other labelled spans of texts, by an encoder that was trained for them (train tag). {text} "
+                + "gives {spans}, each with start, end (in UTF-16 units), label, text, score." + More,
+            "TEXT", (json, words) => json.WriteString("text", string.Join(' ', words)),
+            (parsed, model) => new TagLines(Trained(parsed, model, encoder => encoder.CanTag, "tag")),
+            LineCommand.Threads, LineCommand.Exact);
+        yield return LineCommand.Create(
             "score", "How likely the model finds each token. {text or ids, add_special_tokens?, parse_special_tokens?} gives {ids, "
                 + "log_probs} (of each token after the first)." + More,
             "TEXT", (json, words) => json.WriteString("text", string.Join(' ', words)),
@@ -79,6 +91,17 @@ internal static class ModelLineCommands
 
     private static LocalModel.Generation.LocalGpt Open(ParseResult parsed, string model, AdapterOptions adapter)
         => ModelFiles.Gpt(model, parsed.GetValue(LineCommand.Threads), parsed.GetValue(LineCommand.Exact), adapter.Read(parsed));
+
+    // An encoder with the head that a command asks.
+    private static LocalModel.Generation.LocalEncoder Trained(
+        ParseResult parsed, string model, Func<LocalModel.Generation.LocalEncoder, bool> can, string recipe)
+    {
+        var encoder = ModelFiles.Encoder(model, parsed.GetValue(LineCommand.Threads));
+        if (can(encoder))
+            return encoder;
+        encoder.Dispose();
+        throw new UsageException($"'{model}' has no head for this; 'kotonoha train {recipe}' teaches an encoder one");
+    }
 
     private static int WholeNumber(string word) => int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
         ? id : throw new UsageException($"detokenize: '{word}' is no token id");

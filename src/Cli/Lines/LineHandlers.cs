@@ -134,6 +134,61 @@ internal sealed class RerankLines(LocalEncoder encoder) : ILineHandler
     public void Dispose() => encoder.Dispose();
 }
 
+/// <summary><c>kotonoha classify</c>: {text, second?} → {label, scores, truncated where the text was cut}.</summary>
+internal sealed class ClassifyLines(LocalEncoder encoder) : ILineHandler
+{
+    public async Task<Action<Utf8JsonWriter>> AnswerAsync(LineRequest request, CancellationToken cancellationToken)
+    {
+        var text = request.RequiredText("text");
+        var second = request.Text("second");
+        request.RequireNothingElse();
+        var result = await encoder.ClassifyAsync(text, second, cancellationToken);
+        return json =>
+        {
+            json.WriteString("label", result.Label);
+            json.WriteStartObject("scores");
+            foreach (var (name, score) in encoder.LabelNames.Zip(result.Scores))
+                json.WriteNumber(name, score);
+            json.WriteEndObject();
+            if (result.Truncated)
+                json.WriteBoolean("truncated", true);
+        };
+    }
+
+    public void Dispose() => encoder.Dispose();
+}
+
+/// <summary><c>kotonoha tag</c>: {text} → {spans: [{start, end, label, text, score}], truncated where the text was cut}.</summary>
+internal sealed class TagLines(LocalEncoder encoder) : ILineHandler
+{
+    public async Task<Action<Utf8JsonWriter>> AnswerAsync(LineRequest request, CancellationToken cancellationToken)
+    {
+        var text = request.RequiredText("text");
+        request.RequireNothingElse();
+        var result = await encoder.TagAsync(text, cancellationToken);
+        return json =>
+        {
+            json.WriteStartArray("spans");
+            foreach (var (start, end, label, score) in result.Spans)
+            {
+                json.WriteStartObject();
+                json.WriteNumber("start", start);
+                json.WriteNumber("end", end);
+                json.WriteString("label", label);
+                json.WriteString("text", text.AsSpan(start, end - start));
+                json.WriteNumber("score", score);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            if (result.Truncated)
+                json.WriteBoolean("truncated", true);
+        };
+    }
+
+    public void Dispose() => encoder.Dispose();
+}
+
 /// <summary>
 /// <c>kotonoha score</c>: {text or ids, add_special_tokens?, parse_special_tokens?} → {ids, log_probs, last_logits with --logits}.
 /// </summary>

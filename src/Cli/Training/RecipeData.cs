@@ -256,7 +256,9 @@ internal static class RecipeData
                 : $"'{path}': there is no such file");
     }
 
-    private static List<T> ReadLines<T>(
+    /// <summary>The records of a file of any kind.</summary>
+    /// <exception cref="TrainingException">A record cannot be read, or none is left.</exception>
+    public static List<T> ReadLines<T>(
         string path, bool skipBad, Func<string, IEnumerable<(string Text, int Number)>> linesOf, Func<RecipeLine, T> read)
     {
         RequireFile(path);

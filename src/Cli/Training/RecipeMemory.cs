@@ -61,7 +61,8 @@ internal sealed partial record RecipeMemory(
         double depth = settings.Depth ?? RecipeSettings.DefaultDepth, vocabulary = settings.Vocabulary ?? RecipeSettings.DefaultVocabulary;
         if (settings.Recipe == "distill")
             vocabulary = Number(ModelSummary.Read(settings.Teacher), "vocab_size") ?? vocabulary;
-        bool isEncoder = settings.Recipe is "masked" or "classify" or "answers" or "embed", isPair = settings.Recipe == "translation";
+        bool isEncoder = settings.Recipe is "masked" or "classify" or "tag" or "answers" or "embed";
+        bool isPair = settings.Recipe == "translation";
         int context = settings.Context ?? (isEncoder ? RecipeTasks.EncoderContext : isPair ? RecipeTasks.TranslationContext
             : settings.Recipe == "chat" ? RecipeTasks.ChatContext : DepthDial.Model(1, 1).ContextLength * (int)Math.Min(depth, 16));
         double width = depth

@@ -7,7 +7,7 @@ namespace Kotonoha.Cli.Training;
 internal abstract class RecipeOption
 {
     private static readonly string[] NewModels =
-        ["text", "distill", "chat", "completions", "masked", "classify", "answers", "embed", "translation"];
+        ["text", "distill", "chat", "completions", "masked", "classify", "tag", "answers", "embed", "translation"];
 
     private static readonly string[] Gpts = ["text", "distill", "chat", "completions", "preferences", "grpo", "ppo"];
     private static readonly string[] Sampling = ["grpo", "ppo"];

@@ -26,6 +26,8 @@ internal static class RecipeRunner
             + "further",
         ["masked"] = "pretrain a BERT on the texts (.txt, .md, .jsonl, .json) of --data: masked words and next sentences",
         ["classify"] = "classes of texts: JSON lines with text (and second), label; from --model, or a new encoder",
+        ["tag"] = "names, parts of speech: JSON lines with text and spans (start, end, label), or tokens and tags (B-PER, I-PER, O), or "
+            + "CoNLL's columns (.conll, .txt); from --model, or a new encoder",
         ["answers"] = "find answers in passages: a file in SQuAD's layout; from --model, or a new encoder",
         ["embed"] = "vectors of texts: JSON lines with anchor, positive (and negative), or first, second, similarity",
         ["preferences"] = "DPO and its kin (--method): JSON lines with prompt, chosen, rejected, texts or lists of messages, or (for kto) "

@@ -52,6 +52,7 @@ internal static class RecipeTasks
             "masked" => Masked(settings, held),
             "translation" => Translations(settings, held, cancellationToken),
             "classify" => Classes(settings, held),
+            "tag" => Tags(settings, held),
             "answers" => Answers(settings, held),
             "embed" => Embeddings(settings, held),
             "preferences" or "reward" => Preferences(settings, held, cancellationToken),
@@ -149,6 +150,25 @@ internal static class RecipeTasks
         LabeledText Labeled((string Text, string? Second, string Label) l) => new(l.Text, Array.IndexOf(labels, l.Label), l.Second);
         return new RecipeTask(held.Keep(new TextClassification(model, tokenizer, [.. train.Select(Labeled)],
             [.. heldOut.Where(l => labels.Contains(l.Label)).Select(Labeled)])), parts, fresh);
+    }
+
+    private static RecipeTask Tags(RecipeSettings settings, Disposables held)
+    {
+        var (train, heldOut) = TaggedData.Read(settings);
+        string[] kinds = [.. train.Concat(heldOut).SelectMany(t => t.Spans).Select(s => s.Label).Distinct(StringComparer.Ordinal)
+            .Order(StringComparer.Ordinal)];
+        if (kinds.Length == 0)
+            throw new TrainingException($"'{settings.Data}' has no span, and all tags are O.");
+        string[] labels = ["O", .. kinds.SelectMany(kind => (string[])[$"B-{kind}", $"I-{kind}"])];
+
+        // Capitals tell names.
+        var (model, tokenizer, parts, fresh) = Encoder(
+            settings, held, train.Select(t => t.Text), EncoderHead.TokenClassification, labels, lowercase: false);
+        return new RecipeTask(held.Keep(new TokenClassification(
+            model, tokenizer, [.. train.Select(Tagged)], [.. heldOut.Select(Tagged)])), parts, fresh);
+
+        TaggedText Tagged((string Text, IReadOnlyList<LabeledSpan> Spans) t)
+            => new(t.Text, [.. t.Spans.Select(s => (s.Start, s.End, Array.IndexOf(labels, $"B-{s.Label}")))]);
     }
 
     private static RecipeTask Answers(RecipeSettings settings, Disposables held)
@@ -437,7 +457,8 @@ internal static class RecipeTasks
     }
 
     private static (Bert Model, Tokenizer Tokenizer, CheckpointParts Parts, bool Fresh) Encoder(
-        RecipeSettings settings, Disposables held, IEnumerable<string> texts, EncoderHead head, IReadOnlyList<string>? labels)
+        RecipeSettings settings, Disposables held, IEnumerable<string> texts, EncoderHead head, IReadOnlyList<string>? labels,
+        bool lowercase = true)
     {
         if (settings.Model.Length > 0)
         {
@@ -452,7 +473,12 @@ internal static class RecipeTasks
         }
 
         var tokenizer = Tokenizer.TrainWordPiece(
-            texts, new WordPieceTrainingOptions { VocabularySize = VocabularyOf(settings), SpecialTokens = EncoderTokens });
+            texts, new WordPieceTrainingOptions
+            {
+                VocabularySize = VocabularyOf(settings),
+                SpecialTokens = EncoderTokens,
+                Lowercase = lowercase,
+            });
         int depth = settings.Depth ?? RecipeSettings.DefaultDepth, width = EncoderWidth * depth;
         var model = held.Keep(Bert.Create(
             BertConfig.Tiny with

@@ -16,13 +16,14 @@ public static class EncoderCheckpoint
 {
     /// <summary>
     /// Whether a path is that of an encoder: a folder of sentence-transformers, one in the hub's layout whose <c>model_type</c> is an
-    /// encoder's, or a GGUF file of one.
+    /// encoder's, one of <see cref="CheckpointFolder"/> with such a checkpoint, or a GGUF file of one.
     /// </summary>
     /// <param name="path">Any path.</param>
     /// <exception cref="CheckpointException">Its <c>config.json</c> is broken, or a file that is no model.</exception>
     /// <exception cref="GgufException">The GGUF file is broken.</exception>
     public static bool IsEncoder(string path)
     {
+        path = NewestIn(path);
         if (File.Exists(Path.Combine(path, SentenceTransformerFolder.ModulesFileName)))
             return true;
         if (GgufFolder.Find(path) is { } named)
@@ -37,6 +38,13 @@ public static class EncoderCheckpoint
         using var fields = JsonFields.Open(file);
         return fields.Text("model_type") is { } type && BertConfigFile.Knows(type);
     }
+
+    /// <summary>The newest checkpoint of a folder of them; other paths as they are.</summary>
+    internal static string NewestIn(string path)
+        => Directory.Exists(path) && !File.Exists(Path.Combine(path, ModelCheckpoint.ConfigFileName))
+            && new CheckpointFolder(path) is { LatestStep: { } step } folder
+            ? folder.StepPath(step)
+            : path;
 
     /// <summary>Loads an encoder's settings and weights; half precision is raised to single.</summary>
     /// <param name="folder">A folder in the hub's layout.</param>
@@ -186,6 +194,7 @@ internal sealed class EncoderFiles
     /// <exception cref="UnsupportedModelException">The files ask for something that is not supported.</exception>
     public static EncoderFiles Open(string folder)
     {
+        folder = EncoderCheckpoint.NewestIn(folder);
         if (GgufFolder.Find(folder) is { } file)
             return OpenGguf(file);
         if (!Directory.Exists(folder))
@@ -212,7 +221,7 @@ internal sealed class EncoderFiles
     }
 
     /// <summary>
-    /// Loads the model in single precision; a plain folder keeps its head for the classification of texts, if it has one.
+    /// Loads the model in single precision; a plain folder keeps its head for the classification of texts or tokens, if it has one.
     /// </summary>
     public EncoderModel LoadModel()
     {
@@ -222,7 +231,7 @@ internal sealed class EncoderFiles
             return GgufCheckpoint.LoadEncoder(file, WeightPrecision.Single);
         }
 
-        var head = _plain && HasClassifier() ? EncoderHead.SequenceClassification : EncoderHead.None;
+        var head = _plain ? ClassifierOf() : EncoderHead.None;
         var model = EncoderCheckpoint.Load(_settings.Transformer, head, out var unused);
         if (unused.Count > 0)
             _remarks.Add($"The weights hold tensors of a head that is not used: {string.Join(", ", unused)}.");
@@ -230,7 +239,8 @@ internal sealed class EncoderFiles
             _remarks.Add($"The folder has no {SentenceTransformerFolder.ModulesFileName} that says how tokens become a vector; their "
                 + "mean is taken, without normalisation, as sentence-transformers does.");
         else if (_plain)
-            _remarks.Add("The model classifies texts (a cross-encoder, with one label); as an embedder it takes the mean of its tokens.");
+            _remarks.Add($"The model classifies {(head == EncoderHead.TokenClassification ? "tokens"
+                : "texts (a cross-encoder, with one label)")}; as an embedder it takes the mean of its tokens.");
         return model;
     }
 
@@ -302,11 +312,14 @@ internal sealed class EncoderFiles
         }
     }
 
-    private bool HasClassifier()
+    private EncoderHead ClassifierOf()
     {
         using var fields = JsonFields.Open(Path.Combine(_settings.Transformer, ModelCheckpoint.ConfigFileName));
-        if (!fields.TextList("architectures").Any(n => n.EndsWith("ForSequenceClassification", StringComparison.Ordinal)))
-            return false;
+        var architectures = fields.TextList("architectures");
+        if (architectures.Any(n => n.EndsWith("ForTokenClassification", StringComparison.Ordinal)))
+            return EncoderHead.TokenClassification;
+        if (!architectures.Any(n => n.EndsWith("ForSequenceClassification", StringComparison.Ordinal)))
+            return EncoderHead.None;
 
         // Cross-encoders say here what makes scores of their logits.
         var name = fields.Text("sbert_ce_default_activation_function");
@@ -318,6 +331,6 @@ internal sealed class EncoderFiles
                 Activation.None => false,
                 _ => throw fields.Wrong("activation_fn", $"is '{name}'; Sigmoid and Identity are supported"),
             };
-        return true;
+        return EncoderHead.SequenceClassification;
     }
 }

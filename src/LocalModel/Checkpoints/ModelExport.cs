@@ -180,8 +180,10 @@ public static class ModelExport
     private static CausalModel LoadModel(string source, string? adapter)
         => adapter is null ? ModelCheckpoint.Load(source, WeightPrecision.AsStored) : ModelCheckpoint.Load(source, adapter);
 
-    // A tokenizer.json is taken as it is, with whatever only other programs know of it.
-    private static CheckpointParts PartsOf(string source, List<string> remarks)
+    /// <summary>
+    /// Tokenizer and settings of a source; a tokenizer.json is taken as it is, with whatever only other programs know of it.
+    /// </summary>
+    internal static CheckpointParts PartsOf(string source, List<string> remarks)
     {
         var text = CheckpointText.Load(source, mayLackTokenizer: true);
         string? json = null;

@@ -49,6 +49,26 @@ public sealed record EncodingOptions
     public bool TruncateLongTexts { get; init; } = true;
 }
 
+/// <summary>The class of a text.</summary>
+/// <param name="Label">The likeliest one.</param>
+/// <param name="Scores">The probability of each class, in the order of <see cref="LocalEncoder.LabelNames"/>.</param>
+/// <param name="InputTokens">The tokens of the text.</param>
+/// <param name="Truncated">Whether the text was longer than the model reads and was cut.</param>
+public sealed record ClassificationResult(string Label, IReadOnlyList<float> Scores, int InputTokens, bool Truncated);
+
+/// <summary>A labelled stretch of a text.</summary>
+/// <param name="Start">The first character, in UTF-16 units.</param>
+/// <param name="End">The one behind the last.</param>
+/// <param name="Label">What it is.</param>
+/// <param name="Score">The mean probability of its words' classes.</param>
+public readonly record struct TaggedSpan(int Start, int End, string Label, float Score);
+
+/// <summary>The labelled stretches of a text.</summary>
+/// <param name="Spans">The stretches, in the order of the text.</param>
+/// <param name="InputTokens">The tokens of the text.</param>
+/// <param name="Truncated">Whether the text was longer than the model reads; nothing is found behind the cut.</param>
+public sealed record TaggingResult(IReadOnlyList<TaggedSpan> Spans, int InputTokens, bool Truncated);
+
 /// <summary>How well texts answer a query.</summary>
 /// <param name="Scores">One score per text, in the order of the texts; higher is better.</param>
 /// <param name="InputTokens">The tokens of all pairs together.</param>

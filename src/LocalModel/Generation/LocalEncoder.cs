@@ -115,13 +115,22 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
     /// <summary>Whether the model scores texts against a query: it is a cross-encoder.</summary>
     public bool CanRerank => _model is { Head: EncoderHead.SequenceClassification, Labels: 1 };
 
+    /// <summary>Whether the model gives texts one of several classes.</summary>
+    public bool CanClassify => _model is { Head: EncoderHead.SequenceClassification, Labels: > 1 };
+
+    /// <summary>Whether the model labels stretches of texts: it has a head for classes of tokens.</summary>
+    public bool CanTag => _model.Head == EncoderHead.TokenClassification;
+
+    /// <summary>The names of the head's classes; empty without such a head.</summary>
+    public IReadOnlyList<string> LabelNames => _model.LabelNames;
+
     /// <summary>The tokenizer.</summary>
     public Tokenizer Tokenizer { get; }
 
     /// <summary>Loads an encoder and starts its engine.</summary>
     /// <param name="path">
-    /// A folder of sentence-transformers (with <c>modules.json</c>), one in the Hugging Face layout (an encoder or a cross-encoder), a GGUF
-    /// file of a BERT, or <c>OWNER/NAME</c> of a model in the hub's cache.
+    /// A folder of sentence-transformers (with <c>modules.json</c>), one in the Hugging Face layout (an encoder or a cross-encoder), one of
+    /// <see cref="CheckpointFolder"/>, a GGUF file of a BERT, or <c>OWNER/NAME</c> of a model in the hub's cache.
     /// </param>
     /// <param name="options">How to load and run it.</param>
     /// <exception cref="CheckpointException">Files are missing or do not fit each other.</exception>
@@ -240,6 +249,51 @@ public sealed class LocalEncoder : IDisposable, IAsyncDisposable
             .ConfigureAwait(false);
         var scores = logits.Select(l => rawScores || !_files.ScoresAreSigmoids ? l[0] : (float)(1 / (1 + Math.Exp(-l[0]))));
         return new RerankResult([.. scores], inputs.Sum(i => i.Ids.Length), inputs.Count(i => i.Truncated));
+    }
+
+    /// <summary>Gives a text, or a pair of texts, a class.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="second">The second text of a pair, or null.</param>
+    /// <param name="cancellationToken">Ends it, between two layers.</param>
+    /// <exception cref="NotSupportedException">The model has no head for several classes (<see cref="CanClassify"/>).</exception>
+    /// <exception cref="CheckpointException">The tokenizer gives an id or a type that the model does not know.</exception>
+    /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The request was cancelled, or the model was disposed meanwhile.</exception>
+    public async Task<ClassificationResult> ClassifyAsync(
+        string text, string? second = null, CancellationToken cancellationToken = default)
+    {
+        RequireTexts(second is null ? [text] : [text, second]);
+        if (!CanClassify)
+            throw new NotSupportedException($"'{ModelId}' has no head for several classes of texts. Load a model that was trained to "
+                + "classify texts.");
+        var (logits, inputs) = await RunAsync(
+            () => [second is null ? _texts.Encode(text, 0, truncate: true) : _texts.EncodePair(text, second)], null, cancellationToken)
+            .ConfigureAwait(false);
+        var scores = new float[logits[0].Length];
+        System.Numerics.Tensors.TensorPrimitives.SoftMax(logits[0], scores);
+        int best = System.Numerics.Tensors.TensorPrimitives.IndexOfMax<float>(scores);
+        return new ClassificationResult(LabelNames[best], scores, inputs[0].Ids.Length, inputs[0].Truncated);
+    }
+
+    /// <summary>Finds the labelled stretches of a text: names, parts of speech, whatever the model was taught.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="cancellationToken">Ends it, between two layers.</param>
+    /// <exception cref="NotSupportedException">The model has no head for classes of tokens (<see cref="CanTag"/>).</exception>
+    /// <exception cref="CheckpointException">The tokenizer gives an id or a type that the model does not know.</exception>
+    /// <exception cref="QueueFullException">Too many requests are waiting.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The request was cancelled, or the model was disposed meanwhile.</exception>
+    public async Task<TaggingResult> TagAsync(string text, CancellationToken cancellationToken = default)
+    {
+        RequireTexts([text]);
+        if (!CanTag)
+            throw new NotSupportedException($"'{ModelId}' has no head for classes of tokens. Load a model that was trained to label the "
+                + "tokens of texts.");
+        TokenizedText? tokens = null;
+        var (logits, inputs) = await RunAsync(() => [_texts.EncodeAsItIs(text, out tokens)], null, cancellationToken).ConfigureAwait(false);
+        return new TaggingResult(
+            TokenSpans.Of(text, tokens!, logits[0], LabelNames), inputs[0].Ids.Length, inputs[0].Truncated);
     }
 
     /// <summary>

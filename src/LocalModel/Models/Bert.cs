@@ -142,6 +142,10 @@ public sealed class Bert : EncoderModel
     };
 
     /// <inheritdoc/>
+    internal override IReadOnlyList<string> LabelNames
+        => Config.Head is EncoderHead.SequenceClassification or EncoderHead.TokenClassification ? Config.LabelNames : [];
+
+    /// <inheritdoc/>
     internal override Tensor Forward(Pass pass, Batch batch)
     {
         ArgumentNullException.ThrowIfNull(pass);

@@ -26,6 +26,9 @@ public abstract class EncoderModel : IDisposable
     /// <summary>The columns of <see cref="Logits"/>; 0 without a head.</summary>
     public abstract int Labels { get; }
 
+    /// <summary>The names of the classes of a classification head; empty for other heads.</summary>
+    internal abstract IReadOnlyList<string> LabelNames { get; }
+
     /// <summary>The number of weights (tied ones once).</summary>
     public long ParameterCount => Parameters.Sum(p => (long)p.Length);
 

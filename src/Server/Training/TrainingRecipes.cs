@@ -25,6 +25,7 @@ internal static class TrainingRecipes
         new("translation", "source, target", NeedsModel: false, NeedsTeacher: false, Served: false),
         new("masked", Texts, NeedsModel: false, NeedsTeacher: false, Served: false),
         new("classify", "text, label", NeedsModel: false, NeedsTeacher: false, Served: false),
+        new("tag", "text, spans", NeedsModel: false, NeedsTeacher: false, Served: false),
         new("answers", Squad, NeedsModel: false, NeedsTeacher: false, Served: false),
         new("embed", "anchor, positive", NeedsModel: false, NeedsTeacher: false, Served: true),
     ];

@@ -24,6 +24,34 @@ public sealed class MetricTests
         => Assert.Equal(1, TranslationEditRate.Sentence("d e f a b c", ["a b c d e f"]).Edits);
 
     [Fact]
+    public void A_span_counts_where_both_ends_and_the_label_are_right()
+    {
+        // Of 4 wanted and 5 found spans 2 are the same: one has a wrong end, one a wrong label, one is in the other text.
+        LabeledSpan[][] truth = [[new(0, 2, "PER"), new(3, 4, "LOC"), new(6, 9, "ORG")], [new(0, 1, "PER")]];
+        LabeledSpan[][] found = [[new(0, 2, "PER"), new(3, 4, "ORG"), new(6, 8, "ORG")], [new(0, 1, "PER"), new(3, 4, "LOC")]];
+        var score = new SpanScore(truth, found);
+        Assert.Equal(2 / 5.0, score.Micro.Precision, 1e-12);
+        Assert.Equal(2 / 4.0, score.Micro.Recall, 1e-12);
+        Assert.Equal(2 * 0.4 * 0.5 / 0.9, score.Micro.F1, 1e-12);
+        Assert.Equal(["LOC", "ORG", "PER"], score.PerLabel.Keys);
+        Assert.Equal((1.0, 1.0, 1.0), (score.PerLabel["PER"].Precision, score.PerLabel["PER"].Recall, score.PerLabel["PER"].F1));
+        Assert.Equal((0.0, 0.0), (score.PerLabel["ORG"].F1, score.PerLabel["LOC"].F1));
+        Assert.Equal(0, new SpanScore([[]], [[]]).Micro.F1);
+        Assert.Throws<ArgumentException>(() => new SpanScore([[]], []));
+    }
+
+    [Theory]
+    [InlineData("O B-PER I-PER O B-LOC", "1-3 PER, 4-5 LOC")]
+    [InlineData("B-PER B-PER I-PER", "0-1 PER, 1-3 PER")]
+    [InlineData("I-PER I-LOC I-LOC O I-LOC", "0-1 PER, 1-3 LOC, 4-5 LOC")]
+    [InlineData("B-PER I-LOC", "0-1 PER, 1-2 LOC")]
+    [InlineData("S-PER B-LOC E-LOC I-LOC U-ORG L-ORG", "0-1 PER, 1-3 LOC, 3-4 LOC, 4-5 ORG, 5-6 ORG")]
+    [InlineData("NOUN NOUN VERB O NOUN", "0-2 NOUN, 2-3 VERB, 4-5 NOUN")]
+    [InlineData("O", "")]
+    public void Tags_are_read_as_stretches(string tags, string spans)
+        => Assert.Equal(spans, string.Join(", ", SpanScore.OfTags(tags.Split(' ')).Select(s => $"{s.Start}-{s.End} {s.Label}")));
+
+    [Fact]
     public void A_hypothesis_without_a_reference_is_named()
     {
         var exception = Assert.Throws<ArgumentException>(() => Bleu.Corpus(["a", "b"], [["a"], []]));

@@ -100,7 +100,9 @@ internal sealed class EncoderCore : IEngineCore<EncoderJob>, IDisposable
             {
                 job.Accept(
                     wantsStates ? states[(first * _model.Width)..(end * _model.Width)] : default,
-                    wantsLogits ? logits.Slice(i * _model.Labels, _model.Labels) : default);
+                    !wantsLogits ? default
+                        : _model.Head == EncoderHead.TokenClassification ? logits[(first * _model.Labels)..(end * _model.Labels)]
+                        : logits.Slice(i * _model.Labels, _model.Labels));
             }
             catch (Exception exception)
             {
@@ -141,7 +143,7 @@ internal sealed class EncoderJob(EncoderInput input, SentenceEmbedding? embeddin
 
     /// <summary>Takes the outcome.</summary>
     /// <param name="hidden">The hidden states of the text's tokens, row after row.</param>
-    /// <param name="logits">The head's row of the text.</param>
+    /// <param name="logits">The head's row of the text, or of each of its tokens.</param>
     public void Accept(ReadOnlySpan<float> hidden, ReadOnlySpan<float> logits)
     {
         float[] result = embedding is null ? logits.ToArray() : embedding.Pool(hidden, input.Ids.Length, input.PromptTokens);

@@ -31,6 +31,13 @@ internal sealed class EncoderTexts(Tokenizer tokenizer, int maximumTokens, bool 
         return input;
     }
 
+    /// <summary>Encodes a text with the white space around it, so that offsets are of the text as it is; a long one is cut.</summary>
+    public EncoderInput EncodeAsItIs(string text, out TokenizedText tokens)
+    {
+        tokens = _cutting.EncodeWithOffsets(text);
+        return Input(tokens, 0);
+    }
+
     /// <summary>The tokens of a text, prompt included, before it is cut.</summary>
     public int CountTokens(string text) => tokenizer.CountTokens(Prepare(text), parseSpecialTokens: true);
 
