@@ -30,7 +30,9 @@ internal static class TaggedData
                 : RecipeData.ReadLines(path, settings.SkipBadLines, JsonRecords.Read, OfJson);
     }
 
-    /// <summary>The text of words with tags, and its stretches. A tag without B- or I- is of its word alone, as parts of speech are.</summary>
+    /// <summary>
+    /// The text of words with tags, and its stretches. A tag without B- or I- is of its word alone, as parts of speech are.
+    /// </summary>
     /// <exception cref="FormatException">There are more of one than of the other, or a word is empty.</exception>
     public static (string Text, IReadOnlyList<LabeledSpan> Spans) OfWords(IReadOnlyList<string> words, IReadOnlyList<string> tags)
     {

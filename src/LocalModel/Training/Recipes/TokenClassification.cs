@@ -12,10 +12,10 @@ namespace Kotonoha.LocalModel.Training.Recipes;
 public sealed record TaggedText(string Text, IReadOnlyList<(int Start, int End, int Label)> Spans);
 
 /// <summary>
-/// Teaches an encoder a class for each token (names, parts of speech): the mean cross entropy over all tokens but special and blank ones. A token
-/// has the class of the stretch that its first character is in; where that is the beginning of a label (B-PER), the stretch's later tokens
-/// have the class that goes on with it (I-PER). Held out are measured the tokens' accuracy and, where a class is named O, the stretches'
-/// precision, recall and F1 (<see cref="SpanScore"/>).
+/// Teaches an encoder a class for each token (names, parts of speech): the mean cross entropy over all tokens but special and blank ones.
+/// A token has the class of the stretch that its first character is in; where that is the beginning of a label (B-PER), the stretch's
+/// later tokens have the class that goes on with it (I-PER). Measured on held-out texts are the tokens' accuracy and, where a
+/// class is named O, the stretches' precision, recall and F1 (<see cref="SpanScore"/>).
 /// </summary>
 public sealed class TokenClassification : EncoderTask
 {
