@@ -183,7 +183,8 @@ internal static class ExportCommands
                 ModelExport.SaveFolder(pruned, parts, target, type, progress, cancellationToken);
                 long zeros = ZerosOf(pruned), bytes = ModelSummary.Read(target).Bytes;
                 lines.Add(string.Create(CultureInfo.InvariantCulture,
-                    $"{before:N0} parameters before, {pruned.ParameterCount:N0} after ({1 - (double)pruned.ParameterCount / before:P1} less)"));
+                    $"{before:N0} parameters before, {pruned.ParameterCount:N0} after "
+                        + $"({1 - (double)pruned.ParameterCount / before:P1} less)"));
                 lines.Add(string.Create(CultureInfo.InvariantCulture,
                     $"{zeros:N0} of them are zero ({(double)zeros / pruned.ParameterCount:P1})"));
                 lines.Add(string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:N2} MB of weights in {type.Name()}"

@@ -159,13 +159,20 @@ internal static class RecipeTasks
             .Order(StringComparer.Ordinal)];
         if (kinds.Length == 0)
             throw new TrainingException($"'{settings.Data}' has no span, and all tags are O.");
-        string[] labels = ["O", .. kinds.SelectMany(kind => (string[])[$"B-{kind}", $"I-{kind}"])];
+        string[] labels = [SpanTags.Outside, .. kinds.SelectMany(kind => (string[])[$"B-{kind}", $"I-{kind}"])];
 
         // Capitals tell names.
         var (model, tokenizer, parts, fresh) = Encoder(
             settings, held, train.Select(t => t.Text), EncoderHead.TokenClassification, labels, lowercase: false);
         return new RecipeTask(held.Keep(new TokenClassification(
-            model, tokenizer, [.. train.Select(Tagged)], [.. heldOut.Select(Tagged)])), parts, fresh);
+            model, tokenizer, [.. train.Select(Tagged)], [.. heldOut.Select(Tagged)])
+        {
+            Score = (right, found) =>
+            {
+                var (precision, recall, f1) = new SpanScore(right, found).Micro;
+                return [new("span_precision", precision), new("span_recall", recall), new("span_f1", f1)];
+            },
+        }), parts, fresh);
 
         TaggedText Tagged((string Text, IReadOnlyList<LabeledSpan> Spans) t)
             => new(t.Text, [.. t.Spans.Select(s => (s.Start, s.End, Array.IndexOf(labels, $"B-{s.Label}")))]);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Kotonoha.LocalModel.Evaluation;
+using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.LocalModel.Training.Data;
 
@@ -30,7 +31,9 @@ internal static class TaggedData
                 : RecipeData.ReadLines(path, settings.SkipBadLines, JsonRecords.Read, OfJson);
     }
 
-    /// <summary>The text of words with tags, and its stretches. A tag without B- or I- is of its word alone, as parts of speech are.</summary>
+    /// <summary>
+    /// The text of words with tags, and its stretches. A tag without B- or I- is of its word alone, as parts of speech are.
+    /// </summary>
     /// <exception cref="FormatException">There are more of one than of the other, or a word is empty.</exception>
     public static (string Text, IReadOnlyList<LabeledSpan> Spans) OfWords(IReadOnlyList<string> words, IReadOnlyList<string> tags)
     {
@@ -44,7 +47,7 @@ internal static class TaggedData
         var starts = new int[words.Count];
         for (int i = 1; i < starts.Length; i++)
             starts[i] = starts[i - 1] + words[i - 1].Length + between.Length;
-        var spans = SpanScore.OfTags([.. tags.Select(tag => tag == "O" || SpanScore.HasPrefix(tag) ? tag : $"B-{tag}")]);
+        var spans = SpanTags.SpansOf([.. tags.Select(tag => tag == SpanTags.Outside || SpanTags.HasPrefix(tag) ? tag : $"B-{tag}")]);
         return (string.Join(between, words),
             [.. spans.Select(s => new LabeledSpan(starts[s.Start], starts[s.End - 1] + words[s.End - 1].Length, s.Label))]);
     }

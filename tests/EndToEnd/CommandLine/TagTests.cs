@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Kotonoha.Cli.Training;
-using Kotonoha.LocalModel.Evaluation;
+using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.EndToEnd.CommandLine;
 

@@ -1,4 +1,5 @@
 using Kotonoha.LocalModel.Evaluation;
+using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.LocalModel.Tests.Evaluation;
 
@@ -49,7 +50,7 @@ public sealed class MetricTests
     [InlineData("NOUN NOUN VERB O NOUN", "0-2 NOUN, 2-3 VERB, 4-5 NOUN")]
     [InlineData("O", "")]
     public void Tags_are_read_as_stretches(string tags, string spans)
-        => Assert.Equal(spans, string.Join(", ", SpanScore.OfTags(tags.Split(' ')).Select(s => $"{s.Start}-{s.End} {s.Label}")));
+        => Assert.Equal(spans, string.Join(", ", SpanTags.SpansOf(tags.Split(' ')).Select(s => $"{s.Start}-{s.End} {s.Label}")));
 
     [Fact]
     public void A_hypothesis_without_a_reference_is_named()

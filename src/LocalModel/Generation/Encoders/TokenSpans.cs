@@ -1,4 +1,4 @@
-using Kotonoha.LocalModel.Evaluation;
+using Kotonoha.LocalModel.Models;
 using Kotonoha.Tokenizers;
 
 namespace Kotonoha.LocalModel.Generation;
@@ -25,7 +25,7 @@ internal static class TokenSpans
                 continue;
             if (places.Count > 0 && IsSameWord(text, places[^1].End, start))
             {
-                tags.Add(SpanScore.Parse(tags[^1]) is { Label.Length: > 0 and var label } ? $"I-{label}" : tags[^1]);
+                tags.Add(tags[^1] == SpanTags.Outside ? SpanTags.Outside : $"I-{SpanTags.LabelOf(tags[^1])}");
                 places.Add((start, end, null));
                 continue;
             }
@@ -39,7 +39,7 @@ internal static class TokenSpans
             places.Add((start, end, 1 / sum));
         }
 
-        return [.. SpanScore.OfTags(tags).Select(span => new TaggedSpan(
+        return [.. SpanTags.SpansOf(tags).Select(span => new TaggedSpan(
             places[span.Start].Start, places[span.End - 1].End, span.Label,
             (float)places[span.Start..span.End].Average(place => place.Probability)!.Value))];
     }

@@ -1,4 +1,3 @@
-using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 using Kotonoha.LocalModel.Tensors;
@@ -12,10 +11,9 @@ namespace Kotonoha.LocalModel.Training.Recipes;
 public sealed record TaggedText(string Text, IReadOnlyList<(int Start, int End, int Label)> Spans);
 
 /// <summary>
-/// Teaches an encoder a class for each token (names, parts of speech): the mean cross entropy over all tokens but special and blank ones. A token
-/// has the class of the stretch that its first character is in; where that is the beginning of a label (B-PER), the stretch's later tokens
-/// have the class that goes on with it (I-PER). Held out are measured the tokens' accuracy and, where a class is named O, the stretches'
-/// precision, recall and F1 (<see cref="SpanScore"/>).
+/// Teaches an encoder a class for each token (names, parts of speech): the mean cross entropy over all tokens but special and blank ones.
+/// A token has the class of the stretch that its first character is in; where that is the beginning of a label (B-PER), the stretch's
+/// later tokens have the class that goes on with it (I-PER).
 /// </summary>
 public sealed class TokenClassification : EncoderTask
 {
@@ -54,6 +52,12 @@ public sealed class TokenClassification : EncoderTask
         var names = model.LabelNames.ToList();
         _following = [.. names.Select((name, label) => name.StartsWith("B-", StringComparison.Ordinal) && names.IndexOf($"I-{name[2..]}") is
             >= 0 and var following ? following : label)];
+    }
+
+    /// <summary>Rates the stretches that were found in the held-out texts: those of each text that are right, and those found.</summary>
+    public Func<IReadOnlyList<IReadOnlyList<LabeledSpan>>, IReadOnlyList<IReadOnlyList<LabeledSpan>>, IReadOnlyList<Measurement>>? Score
+    {
+        get; init;
     }
 
     /// <inheritdoc/>
@@ -126,12 +130,9 @@ public sealed class TokenClassification : EncoderTask
                     .Select(s => new LabeledSpan(s.Start, s.End, s.Label))]);
         });
         Measurement[] ofTokens = [new("loss", loss / counted), new("accuracy", (double)right / counted)];
-        if (!Model.LabelNames.Contains("O"))
-            return ofTokens;
-        var spans = new SpanScore(
+        return Score is null ? ofTokens : [.. ofTokens, .. Score(
             [.. _heldOut.Select(t => (IReadOnlyList<LabeledSpan>)[.. t.Spans.Select(s =>
-                new LabeledSpan(s.Start, s.End, SpanScore.Parse(Model.LabelNames[s.Label]).Label))])], found).Micro;
-        return [.. ofTokens, new("span_precision", spans.Precision), new("span_recall", spans.Recall), new("span_f1", spans.F1)];
+                new LabeledSpan(s.Start, s.End, SpanTags.LabelOf(Model.LabelNames[s.Label])))])], found)];
     }
 
     private Example ExampleOf(Tokenizer cutting, TaggedText text, bool measured)
