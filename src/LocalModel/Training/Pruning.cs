@@ -44,7 +44,7 @@ public static class Pruning
     /// <summary>
     /// A model with fewer units in each feed-forward part (structured pruning): those stay whose weights in and out are largest together,
     /// the norm of what goes in times the norm of what goes out; a gated part has the rows of gate and up going in. It is smaller and
-    /// faster as it is, without sparse kernels; a little training brings back most of what it lost.
+    /// faster as it is, without sparse kernels. Norms say little of a model that was trained for long: train it further afterwards.
     /// </summary>
     /// <param name="model">A GPT-2, or a model of the Llama or the Gemma family, in single precision; stays as it is.</param>
     /// <param name="keep">The part of the units that stays, above 0 to 1.</param>
