@@ -153,7 +153,7 @@ internal static partial class AnswerFinder
             double lead = candidate.Score - rivals[i > 0 ? 0 : Math.Min(1, rivals.Count - 1)].Score;
             answers.Judge(candidate, margin, lead);
             candidate.Probability = AnswerTrees.Default.Probability(candidate);
-            if (candidate.Share >= 1 && IsLookup(question, candidate))
+            if (candidate.Share >= 1 && IsLookup(question, candidate, features.AskedOf(candidate.Passage, candidate.Index)))
                 candidate.Probability = Math.Max(candidate.Probability, LookupProbability);
         }
 
@@ -194,18 +194,25 @@ internal static partial class AnswerFinder
     }
 
     // "What is the priority of T-101?": one row holds T-101, its header says priority, nothing of the question is left, and the cell is
-    // not empty.
-    private static bool IsLookup(Question question, Candidate candidate)
+    // not empty. In Japanese, bigrams with hiragana reach over the borders of words; there the words must be given, none of which is written
+    // in hiragana alone, which no dictionary tells from particles and endings.
+    private static bool IsLookup(Question question, Candidate candidate, AskedSentence asked)
     {
         if (candidate.Sentence is not { IsRow: true, Header: { } header } row)
             return false;
         var (headers, cells) = (Passage.Cells(header), Passage.Cells(row.Normalized));
         var context = TermKeys.Of(candidate.Passage.Context);
-        return question.Terms.All(term => row.Keys.Contains(term.Key) || context.Contains(term.Key))
+        bool areGiven = asked.IsAllGiven && !HiraganaNoun().IsMatch(question.Folded);
+        return question.Terms.All(term => row.Keys.Contains(term.Key) || context.Contains(term.Key)
+                || (areGiven && TermKeys.HasHiragana(term.Key)))
             && question.Terms.Any(term => row.OwnKeys.Contains(term.Key))
             && Enumerable.Range(0, Math.Min(headers.Count, cells.Count)).Any(i => cells[i].Any(char.IsLetterOrDigit)
                 && TermKeys.Of(headers[i]) is { Count: > 0 } column && column.IsSubsetOf(question.AllKeys));
     }
+
+    // きまり of 第一班のきまりはいくつありますか.
+    [GeneratedRegex("(?<=^|[のにでとやはがを、])(?!いく|いつ|ど[のれこ]|だれ|なに|これ|それ|あれ)[ぁ-ゖ]{2,6}?(?=[はがをも])")]
+    private static partial Regex HiraganaNoun();
 
     // The question names what this document does not, and another one does, which holds as much of the question.
     private static bool IsNamedElsewhere(Question question, Passage passage, Dictionary<Passage, double> covered)

@@ -118,6 +118,22 @@ public sealed class DemandTests
 
             The pump ZX-20 draws 1420 W. Its seal is replaced every 600 hours. The hose is green.
             """,
+        ["kiln.md"] = """
+            # 窯の手引き
+
+            ## 焼成の目安
+
+            設定 | 値
+            --- | ---
+            η | 0.4（範囲は0.2から0.7）
+            昇温 | 毎時80度
+
+            ## 当番
+
+            当番 | 場所
+            --- | ---
+            第一班 | 2階の5号室
+            """,
         ["shukugawa.md"] = """
             # 夙川病院の職員の休暇
 
@@ -147,6 +163,7 @@ public sealed class DemandTests
     [InlineData("How often is the seal of the pump ZX-20 replaced?", "every 600 hours")]
     [InlineData("北浜カルチャーの木版画の定員は何名ですか", "14名")]
     [InlineData("北浜カルチャーの朝鮮語上級は全部で何回ありますか", "9回")]
+    [InlineData("焼成ではηをどれくらいに設定したらよいでしょうか", "0.4")]
     public async Task What_is_asked_for_is_quoted(string question, string expected)
         => await Documents.AssertQuotesAsync(question, expected);
 
@@ -168,6 +185,8 @@ public sealed class DemandTests
     [InlineData("What does enamelling cost at the Larkspur studio?")]
     [InlineData("北浜カルチャーの金継ぎには何人まで参加できますか")]
     [InlineData("北浜カルチャーの朝鮮語初級は全部で何回ありますか")]
+    [InlineData("焼成ではκをどれくらいに設定したらよいでしょうか")]
+    [InlineData("当番の第一班のしめきりはいつですか")]
     public async Task What_is_not_said_is_refused(string question) => await Documents.AssertRefusesAsync(question);
 
     [Theory]
