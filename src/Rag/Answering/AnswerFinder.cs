@@ -194,8 +194,8 @@ internal static partial class AnswerFinder
     }
 
     // "What is the priority of T-101?": one row holds T-101, its header says priority, nothing of the question is left, and the cell is
-    // not empty. In Japanese, bigrams with hiragana reach over the borders of words; there the words must be given, none of which is written
-    // in hiragana alone, which no dictionary tells from particles and endings.
+    // not empty. In Japanese, bigrams with hiragana reach over the borders of words; there the words must be given, and none be written in
+    // hiragana alone, which no dictionary tells from particles and endings.
     private static bool IsLookup(Question question, Candidate candidate, AskedSentence asked)
     {
         if (candidate.Sentence is not { IsRow: true, Header: { } header } row)
