@@ -3,7 +3,6 @@ using Kotonoha.Cli.Lines;
 using Kotonoha.Cli.Measurements;
 using Kotonoha.Cli.Models;
 using Kotonoha.Cli.Output;
-using Kotonoha.Foundation;
 using Kotonoha.Foundation.IO;
 using Kotonoha.LocalModel.Evaluation;
 using Kotonoha.LocalModel.Generation;
@@ -13,9 +12,6 @@ namespace Kotonoha.Cli.Commands;
 /// <summary><c>kotonoha choices</c>: multiple choice by log-likelihood, as lm-evaluation-harness does.</summary>
 internal static class ChoicesCommand
 {
-    // Questions that are asked at once, so that their choices share the engine's steps.
-    private const int Together = 8;
-
     public static Command Create()
     {
         var adapter = new AdapterOptions();
@@ -53,8 +49,10 @@ internal static class ChoicesCommand
                 throw new UsageException($"--out '{target}': name a file in a folder that is there");
             using var gpt = ModelFiles.Gpt(
                 parsed.GetRequiredValue(model), parsed.GetValue(LineCommand.Threads), exact: false, adapter.Read(parsed));
-            var scored = await ProgressDisplay.RunAsync(
-                progress => ScoreAsync(gpt, path, questions, parsed.GetValue(separator), progress, cancellationToken));
+            var between = parsed.GetValue(separator);
+            var scored = await ProgressDisplay.RunAsync(progress => MeasuredFile.ScoreAsync(
+                path, "questions", questions, question => question.Line, question => ScoreAsync(gpt, question, between, cancellationToken),
+                progress));
             var normalization = Enum.Parse<ChoiceNormalization>(parsed.GetValue(normalize)!, ignoreCase: true);
             if (target is not null)
                 AtomicFile.WriteText(target, string.Concat(questions.Zip(scored, (q, s) => Line(q, s, normalization) + "\n")));
@@ -64,34 +62,13 @@ internal static class ChoicesCommand
         return command;
     }
 
-    private static async Task<IReadOnlyList<ScoredChoice[]>> ScoreAsync(
-        LocalGpt gpt, string path, IReadOnlyList<ChoiceQuestion> questions, string? separator, IProgress<ProgressReport> progress,
-        CancellationToken cancellationToken)
+    private static async Task<ScoredChoice[]> ScoreAsync(
+        LocalGpt gpt, ChoiceQuestion question, string? separator, CancellationToken cancellationToken)
     {
-        var all = new List<ScoredChoice[]>();
-        foreach (var part in questions.Chunk(Together))
-        {
-            progress.Report(new ProgressReport("questions", all.Count, questions.Count));
-            all.AddRange(await Task.WhenAll(part.Select(OneAsync)));
-        }
-
-        progress.Report(new ProgressReport("questions", all.Count, questions.Count));
-        return all;
-
-        async Task<ScoredChoice[]> OneAsync(ChoiceQuestion question)
-        {
-            try
-            {
-                var between = separator ?? question.Separator;
-                var scores = await gpt.ScoreEndingsAsync(
-                    question.Text, [.. question.Choices.Select(choice => between + choice)], cancellationToken);
-                return [.. question.Choices.Zip(scores, (text, score) => new ScoredChoice(text, score.LogProbability, score.TokenCount))];
-            }
-            catch (ContextOverflowException exception)
-            {
-                throw MeasuredFile.Wrong(path, question.Line, exception.Message);
-            }
-        }
+        var between = separator ?? question.Separator;
+        var scores = await gpt.ScoreEndingsAsync(
+            question.Text, [.. question.Choices.Select(choice => between + choice)], cancellationToken);
+        return [.. question.Choices.Zip(scores, (text, score) => new ScoredChoice(text, score.LogProbability, score.TokenCount))];
     }
 
     private static void Tell(

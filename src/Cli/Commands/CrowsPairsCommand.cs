@@ -7,7 +7,6 @@ using Kotonoha.Cli.Output;
 using Kotonoha.Foundation;
 using Kotonoha.LocalModel.Checkpoints;
 using Kotonoha.LocalModel.Evaluation;
-using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Models;
 
 namespace Kotonoha.Cli.Commands;
@@ -15,9 +14,6 @@ namespace Kotonoha.Cli.Commands;
 /// <summary><c>kotonoha crows-pairs</c>: does a model find sentences with stereotypes likelier?</summary>
 internal static class CrowsPairsCommand
 {
-    // Pairs that are scored at once, so that their sentences share the engine's steps.
-    private const int Together = 8;
-
     // What BERT's and RoBERTa's tokenizers call the token that hides another.
     private static readonly string[] MaskTokens = ["[MASK]", "<mask>"];
 
@@ -47,7 +43,7 @@ internal static class CrowsPairsCommand
             var pairs = SentencePair.Read(path, MeasuredOptions.Checked(parsed, limit));
             int? threads = ThreadCount.Check(parsed.GetValue(LineCommand.Threads));
             var settings = adapter.Read(parsed);
-            var folder = Newest(HubModels.Resolve(name));
+            var folder = EncoderCheckpoint.NewestIn(HubModels.Resolve(name));
             bool isMasked = EncoderCheckpoint.IsEncoder(folder);
             if (isMasked && settings.Path is not null)
                 throw new UsageException("--adapter is for causal models; this one is a masked language model");
@@ -59,10 +55,6 @@ internal static class CrowsPairsCommand
         });
         return command;
     }
-
-    // A run of training leaves a folder of checkpoints.
-    private static string Newest(string path)
-        => File.Exists(Path.Combine(path, CheckpointFolder.LatestFile)) ? CheckpointFolder.Resolve(path) : path;
 
     private static IReadOnlyList<(double More, double Less)> Masked(
         string name, string folder, string path, IReadOnlyList<SentencePair> pairs, int threads, IProgress<ProgressReport> progress,
@@ -97,28 +89,11 @@ internal static class CrowsPairsCommand
         IProgress<ProgressReport> progress, CancellationToken cancellationToken)
     {
         using var gpt = ModelFiles.Gpt(name, threads, exact: false, adapter);
-        var scores = new List<(double, double)>();
-        foreach (var part in pairs.Chunk(Together))
+        return await MeasuredFile.ScoreAsync(path, "pairs", pairs, pair => pair.Line, async pair =>
         {
-            progress.Report(new ProgressReport("pairs", scores.Count, pairs.Count));
-            scores.AddRange(await Task.WhenAll(part.Select(OneAsync)));
-        }
-
-        progress.Report(new ProgressReport("pairs", scores.Count, pairs.Count));
-        return scores;
-
-        async Task<(double, double)> OneAsync(SentencePair pair)
-        {
-            try
-            {
-                var both = await gpt.ScoreAsync("", [pair.More, pair.Less], cancellationToken);
-                return (both[0].LogProbability, both[1].LogProbability);
-            }
-            catch (ContextOverflowException exception)
-            {
-                throw MeasuredFile.Wrong(path, pair.Line, exception.Message);
-            }
-        }
+            var both = await gpt.ScoreAsync("", [pair.More, pair.Less], cancellationToken);
+            return (both[0].LogProbability, both[1].LogProbability);
+        }, progress);
     }
 
     private static void Tell(bool isMasked, (SentencePair Pair, (double More, double Less) Score)[] scored, bool asJson)

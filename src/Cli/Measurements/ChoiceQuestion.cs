@@ -27,7 +27,7 @@ internal sealed record ChoiceQuestion(string Text, IReadOnlyList<string> Choices
 
     private static ChoiceQuestion Of(JsonElement json, int line)
     {
-        var text = QuestionFields.Select(name => MeasuredFile.OptionalText(json, name)).FirstOrDefault(text => !string.IsNullOrEmpty(text))
+        var text = QuestionFields.Select(name => RecipeData.OptionalText(json, name)).FirstOrDefault(text => !string.IsNullOrEmpty(text))
             ?? throw new FormatException("there is no question ('question', 'prompt', 'query' or 'ctx')");
         var (choices, labels) = ChoicesOf(json);
         if (choices.Length < 2)
@@ -60,7 +60,7 @@ internal sealed record ChoiceQuestion(string Text, IReadOnlyList<string> Choices
         if (json.TryGetProperty("endings", out var endings))
             return (MeasuredFile.Texts("endings", endings), []);
         var numbered = new List<string>();
-        while (MeasuredFile.OptionalText(json, string.Create(CultureInfo.InvariantCulture, $"choice{numbered.Count}")) is { } choice)
+        while (RecipeData.OptionalText(json, string.Create(CultureInfo.InvariantCulture, $"choice{numbered.Count}")) is { } choice)
             numbered.Add(choice);
         return ([.. numbered], []);
     }

@@ -1,5 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.Cli.Training;
+using Kotonoha.Foundation;
+using Kotonoha.LocalModel.Generation;
 using Kotonoha.LocalModel.Training;
 using Kotonoha.LocalModel.Training.Data;
 
@@ -8,6 +11,8 @@ namespace Kotonoha.Cli.Measurements;
 /// <summary>Reads files of what is measured: JSON lines, or one JSON array of objects.</summary>
 internal static class MeasuredFile
 {
+    private const int Together = 8;
+
     /// <summary>Reads the objects of a file, or the first of them.</summary>
     /// <param name="path">The file.</param>
     /// <param name="limit">The most objects; null for all.</param>
@@ -17,7 +22,7 @@ internal static class MeasuredFile
     /// </exception>
     public static IReadOnlyList<T> Read<T>(string path, int? limit, Func<JsonElement, int, T> read)
     {
-        Require(path);
+        RecipeData.RequireFile(path);
         var all = new List<T>();
         try
         {
@@ -42,40 +47,48 @@ internal static class MeasuredFile
         return all.Count > 0 ? all : throw new UsageException($"'{path}' has no line");
     }
 
-    /// <summary>Refuses what is no file.</summary>
-    /// <exception cref="UsageException">It is a folder, or is not there.</exception>
-    public static void Require(string path)
+    /// <summary>Scores the items of a file, several at once, so that they share the engine's steps.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="what">What the items are called while they are counted.</param>
+    /// <param name="items">The items.</param>
+    /// <param name="line">The line of an item.</param>
+    /// <param name="score">Scores one.</param>
+    /// <param name="progress">Is told how many are done.</param>
+    /// <exception cref="UsageException">An item does not fit into the model's context; the message names file and line.</exception>
+    public static async Task<IReadOnlyList<TScore>> ScoreAsync<T, TScore>(
+        string path, string what, IReadOnlyList<T> items, Func<T, int> line, Func<T, Task<TScore>> score,
+        IProgress<ProgressReport> progress)
     {
-        if (!File.Exists(path))
-            throw new UsageException($"'{path}': {(Directory.Exists(path) ? "this is a folder; name a file" : "there is no such file")}");
+        var all = new List<TScore>();
+        foreach (var part in items.Chunk(Together))
+        {
+            progress.Report(new ProgressReport(what, all.Count, items.Count));
+            all.AddRange(await Task.WhenAll(part.Select(OneAsync)));
+        }
+
+        progress.Report(new ProgressReport(what, all.Count, items.Count));
+        return all;
+
+        async Task<TScore> OneAsync(T item)
+        {
+            try
+            {
+                return await score(item);
+            }
+            catch (ContextOverflowException exception)
+            {
+                throw Wrong(path, line(item), exception.Message);
+            }
+        }
     }
 
     /// <summary>Says what is wrong with a line.</summary>
     public static UsageException Wrong(string path, int line, string message)
         => new(string.Create(CultureInfo.InvariantCulture, $"{path}, line {line}: {message}"));
 
-    /// <summary>The text of a value; of a number or a truth value as it is written.</summary>
-    /// <exception cref="FormatException">It is a list, an object or null.</exception>
-    public static string TextOf(string name, JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.String => value.GetString()!,
-        JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => value.GetRawText(),
-        _ => throw new FormatException($"'{name}' is no text"),
-    };
-
-    /// <summary>A text that an object must have.</summary>
-    /// <exception cref="FormatException">It is missing, or is no text.</exception>
-    public static string Text(JsonElement json, string name)
-        => OptionalText(json, name) ?? throw new FormatException($"the text '{name}' is missing");
-
-    /// <summary>A text that an object may have.</summary>
-    /// <exception cref="FormatException">It is no text.</exception>
-    public static string? OptionalText(JsonElement json, string name)
-        => json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? TextOf(name, value) : null;
-
     /// <summary>Texts of a list.</summary>
     /// <exception cref="FormatException">It is no list of texts.</exception>
     public static string[] Texts(string name, JsonElement value) => value.ValueKind == JsonValueKind.Array
-        ? [.. value.EnumerateArray().Select(item => TextOf(name, item))]
+        ? [.. value.EnumerateArray().Select(item => RecipeData.TextOf(item, name) ?? throw new FormatException($"'{name}' has a null"))]
         : throw new FormatException($"'{name}' is no list of texts");
 }

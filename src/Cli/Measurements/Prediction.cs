@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.Cli.Training;
 
 namespace Kotonoha.Cli.Measurements;
 
@@ -43,9 +44,9 @@ internal sealed record Prediction(string Text, IReadOnlyList<string> References,
 
     private static Prediction Of(JsonElement json, int line)
     {
-        var text = MeasuredFile.Text(json, "prediction");
-        var label = MeasuredFile.OptionalText(json, "label");
-        var reference = MeasuredFile.OptionalText(json, "reference");
+        var text = RecipeData.Text(json, "prediction");
+        var label = RecipeData.OptionalText(json, "label");
+        var reference = RecipeData.OptionalText(json, "reference");
         bool several = json.TryGetProperty("references", out var list);
         if ((label is not null ? 1 : 0) + (reference is not null ? 1 : 0) + (several ? 1 : 0) != 1)
             throw new FormatException($"one of 'reference', 'references' and 'label' is needed ({Forms})");

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Kotonoha.Cli.Training;
 using Kotonoha.Readers;
 
 namespace Kotonoha.Cli.Measurements;
@@ -18,10 +19,10 @@ internal sealed record SentencePair(string More, string Less, string Direction, 
     /// <exception cref="UsageException">The file or a line has another form; the message names it.</exception>
     public static IReadOnlyList<SentencePair> Read(string path, int? limit)
     {
-        MeasuredFile.Require(path);
+        RecipeData.RequireFile(path);
         return path.EndsWith(".csv", StringComparison.OrdinalIgnoreCase)
             ? ReadCsv(path, limit)
-            : MeasuredFile.Read(path, limit, (JsonElement json, int line) => Of(name => MeasuredFile.OptionalText(json, name), line));
+            : MeasuredFile.Read(path, limit, (JsonElement json, int line) => Of(name => RecipeData.OptionalText(json, name), line));
     }
 
     private static List<SentencePair> ReadCsv(string path, int? limit)

@@ -60,14 +60,18 @@ internal static class RecipeData
     /// <summary>A text (or a number, as its text) that a line may have.</summary>
     /// <exception cref="FormatException">It is a list or an object.</exception>
     public static string? OptionalText(JsonElement element, string name)
-        => element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out var value) ? null : value.ValueKind switch
-        {
-            JsonValueKind.Null => null,
-            JsonValueKind.String => value.GetString(),
-            JsonValueKind.Array or JsonValueKind.Object => throw new FormatException(
-                $"'{name}' is {(value.ValueKind == JsonValueKind.Array ? "a list" : "an object")}, and this recipe reads a text"),
-            _ => value.GetRawText(),
-        };
+        => element.ValueKind != JsonValueKind.Object || !element.TryGetProperty(name, out var value) ? null : TextOf(value, name);
+
+    /// <summary>The text of a value (or a number, as its text); null for null.</summary>
+    /// <exception cref="FormatException">It is a list or an object.</exception>
+    public static string? TextOf(JsonElement value, string name) => value.ValueKind switch
+    {
+        JsonValueKind.Null => null,
+        JsonValueKind.String => value.GetString(),
+        JsonValueKind.Array or JsonValueKind.Object => throw new FormatException(
+            $"'{name}' is {(value.ValueKind == JsonValueKind.Array ? "a list" : "an object")}, and a text is wanted"),
+        _ => value.GetRawText(),
+    };
 
     /// <summary>
     /// What stands at the beginning of the data of a language model: the first prompt, or the first words; may be empty. It is rendered by
@@ -252,7 +256,7 @@ internal static class RecipeData
     {
         if (!File.Exists(path))
             throw new UsageException(Directory.Exists(path)
-                ? $"'{path}' is a folder, and this recipe reads a file"
+                ? $"'{path}' is a folder; name a file"
                 : $"'{path}': there is no such file");
     }
 

@@ -41,10 +41,7 @@ public static class EncoderCheckpoint
 
     /// <summary>The newest checkpoint of a folder of them; other paths as they are.</summary>
     internal static string NewestIn(string path)
-        => Directory.Exists(path) && !File.Exists(Path.Combine(path, ModelCheckpoint.ConfigFileName))
-            && new CheckpointFolder(path) is { LatestStep: { } step } folder
-            ? folder.StepPath(step)
-            : path;
+        => File.Exists(Path.Combine(path, CheckpointFolder.LatestFile)) ? CheckpointFolder.Resolve(path) : path;
 
     /// <summary>Loads an encoder's settings and weights; half precision is raised to single.</summary>
     /// <param name="folder">A folder in the hub's layout.</param>

@@ -30,7 +30,8 @@ internal static partial class AnswerFinder
     // The step after one that is told is never the first.
     private const double FirstStepPenalty = 4, FirstStepShare = 0.1;
 
-    private const double LookupProbability = 0.9;
+    /// <summary>The least probability of a row that is looked up.</summary>
+    internal const double LookupProbability = 0.9;
 
     /// <summary>How many of the best candidates are ordered anew by their probabilities; the trees were fitted on as many.</summary>
     internal const int Rivals = 5;
@@ -62,7 +63,7 @@ internal static partial class AnswerFinder
         {
             cancellationToken.ThrowIfCancellationRequested();
             var otherRows = OtherRows(question, passage);
-            double lacking = (passage.Numbers.IsSupersetOf(question.Numbers) ? 0 : MissingNumberPenalty)
+            double lacking = (question.Numbers.All(number => passage.Numbers.Contains(number)) ? 0 : MissingNumberPenalty)
                 + (question.Dates.All(passage.Holds) ? 0 : MissingDatePenalty)
                 + (passage.IsSpaced != question.IsSpaced ? OtherLanguagePenalty : 0);
             bool lacksAName = question.Names.Any(name => !References.IsLevelled(name) && !name.Any(passage.Holds))
@@ -146,6 +147,7 @@ internal static partial class AnswerFinder
 
         var answers = new AnswerFeatures(question, statistics, features, passages);
         var rivals = candidates.FindAll(candidate => !candidate.IsOfAnother);
+        bool hasHiraganaNoun = HiraganaNoun().IsMatch(question.Folded);
         for (int i = 0; i < rivals.Count; i++)
         {
             var candidate = rivals[i];
@@ -153,7 +155,8 @@ internal static partial class AnswerFinder
             double lead = candidate.Score - rivals[i > 0 ? 0 : Math.Min(1, rivals.Count - 1)].Score;
             answers.Judge(candidate, margin, lead);
             candidate.Probability = AnswerTrees.Default.Probability(candidate);
-            if (candidate.Share >= 1 && IsLookup(question, candidate, features.AskedOf(candidate.Passage, candidate.Index)))
+            if (candidate.Share >= 1 && IsLookup(question, candidate,
+                !hasHiraganaNoun && features.AskedOf(candidate.Passage, candidate.Index).IsAllGiven))
                 candidate.Probability = Math.Max(candidate.Probability, LookupProbability);
         }
 
@@ -196,15 +199,14 @@ internal static partial class AnswerFinder
     // "What is the priority of T-101?": one row holds T-101, its header says priority, nothing of the question is left, and the cell is
     // not empty. In Japanese, bigrams with hiragana reach over the borders of words; there the words must be given, and none be written in
     // hiragana alone, which no dictionary tells from particles and endings.
-    private static bool IsLookup(Question question, Candidate candidate, AskedSentence asked)
+    private static bool IsLookup(Question question, Candidate candidate, bool areWordsGiven)
     {
         if (candidate.Sentence is not { IsRow: true, Header: { } header } row)
             return false;
         var (headers, cells) = (Passage.Cells(header), Passage.Cells(row.Normalized));
         var context = TermKeys.Of(candidate.Passage.Context);
-        bool areGiven = asked.IsAllGiven && !HiraganaNoun().IsMatch(question.Folded);
         return question.Terms.All(term => row.Keys.Contains(term.Key) || context.Contains(term.Key)
-                || (areGiven && TermKeys.HasHiragana(term.Key)))
+                || (areWordsGiven && TermKeys.HasHiragana(term.Key)))
             && question.Terms.Any(term => row.OwnKeys.Contains(term.Key))
             && Enumerable.Range(0, Math.Min(headers.Count, cells.Count)).Any(i => cells[i].Any(char.IsLetterOrDigit)
                 && TermKeys.Of(headers[i]) is { Count: > 0 } column && column.IsSubsetOf(question.AllKeys));

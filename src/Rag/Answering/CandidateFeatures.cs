@@ -288,7 +288,7 @@ internal sealed class AnswerFeatures
         }
 
         var asked = _candidates.AskedOf(passage, candidate.Index);
-        bool numberMissing = !passage.Numbers.IsSupersetOf(_question.Numbers);
+        bool numberMissing = !_question.Numbers.All(number => passage.Numbers.Contains(number));
         return
         [
             f[CandidateFeatures.Sentence],

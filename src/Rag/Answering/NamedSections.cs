@@ -36,7 +36,8 @@ internal sealed class NamedSections
 
     /// <summary>Whether a sentence stands in a section about another thing than those that the question names.</summary>
     internal bool AreBeside(Passage passage, PassageSentence sentence)
-        => SectionOf(passage, sentence) is { } section && (_byName.Exists(named => named.Source == passage.Chunk.Source
+        => (_byName.Count > 0 || _byHeading.Count > 0) && SectionOf(passage, sentence) is { } section
+            && (_byName.Exists(named => named.Source == passage.Chunk.Source
                 && !named.Name.All(section.Contains) && !named.Name.All(sentence.Folded.Contains)
                 && !named.Name.All(word => passage.Title.Contains(word, StringComparison.Ordinal)))
             || (_byHeading.TryGetValue(passage.Chunk.Source, out var headings)

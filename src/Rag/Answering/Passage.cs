@@ -24,6 +24,7 @@ internal sealed partial class Passage
     private readonly Lazy<PassageReading> _reading;
     private readonly List<Reference>?[] _references;
     private List<Reference>? _contextReferences;
+    private HashSet<string>? _numbers;
 
     internal Passage(SearchHit hit, int rank)
     {
@@ -46,7 +47,6 @@ internal sealed partial class Passage
         _path = hit.Chunk.Heading is { } heading ? Normalizer.Normalize(heading, NormalizationForm.FormKC).Split(" › ") : [];
         Title = Normalizer.FoldCase(Normalizer.Normalize($"{hit.Chunk.Title}\n{_path.FirstOrDefault()}", NormalizationForm.FormKC));
         _reading = new Lazy<PassageReading>(() => new PassageReading(this));
-        Numbers = [.. Question.NumbersOf(Folded), .. Question.NumbersOf(Context), .. NumberWordsIn(Folded)];
     }
 
     internal SearchHit Hit { get; }
@@ -103,7 +103,8 @@ internal sealed partial class Passage
     internal string Folded { get; }
 
     /// <summary>The numbers in text, headings, title and file name.</summary>
-    internal HashSet<string> Numbers { get; }
+    internal HashSet<string> Numbers
+        => _numbers ??= [.. Question.NumbersOf(Folded), .. Question.NumbersOf(Context), .. NumberWordsIn(Folded)];
 
     // "Two" is a 2 that is asked for.
     private static IEnumerable<string> NumberWordsIn(string folded) => EnglishWordAt().Matches(folded)

@@ -16,7 +16,8 @@ internal sealed class CliProcess : IDisposable
     {
         _onLine = onLine;
         // Where the tests run in the background, shells have them ignore what Ctrl+C sends, which children would inherit.
-        var start = new ProcessStartInfo(OperatingSystem.IsLinux() ? "env" : "dotnet")
+        string[] dotnet = OperatingSystem.IsLinux() ? ["env", "--default-signal=INT", "dotnet"] : ["dotnet"];
+        var start = new ProcessStartInfo(dotnet[0])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -25,14 +26,7 @@ internal sealed class CliProcess : IDisposable
             StandardErrorEncoding = Encoding.UTF8,
             WorkingDirectory = workingFolder ?? Path.GetTempPath(),
         };
-        if (OperatingSystem.IsLinux())
-        {
-            start.ArgumentList.Add("--default-signal=INT");
-            start.ArgumentList.Add("dotnet");
-        }
-
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "Kotonoha.Cli.dll"));
-        foreach (var argument in arguments)
+        foreach (var argument in dotnet[1..].Append(Path.Combine(AppContext.BaseDirectory, "Kotonoha.Cli.dll")).Concat(arguments))
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;

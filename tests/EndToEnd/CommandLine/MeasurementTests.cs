@@ -260,7 +260,8 @@ public sealed class MeasurementTests : IDisposable
         "FILE, line 3: there is a label here, and a reference on line 1")]
     [InlineData("metrics FILE", "{\"prediction\": \"a\"}", "FILE, line 1: one of 'reference', 'references' and 'label' is needed")]
     [InlineData("metrics FILE", "{\"prediction\": \"a\", \"references\": []}", "FILE, line 1: 'references' is empty")]
-    [InlineData("metrics FILE", "{\"prediction\": [1], \"reference\": \"b\"}", "FILE, line 1: 'prediction' is no text")]
+    [InlineData("metrics FILE", "{\"prediction\": [1], \"reference\": \"b\"}",
+        "FILE, line 1: 'prediction' is a list, and a text is wanted")]
     [InlineData("metrics FILE", "{\"prediction\": ", "FILE, line 1: ")]
     [InlineData("metrics FILE", "\n", "FILE' has no line")]
     [InlineData("metrics FILE --language fr", "", "fr")]

@@ -189,7 +189,7 @@ public sealed class TrainRecipeTests : IDisposable
     [InlineData("text --data pairs.jsonl --out DIR --model none --depth 2", "--depth is for a new model")]
     [InlineData("text --data pairs.jsonl --out DIR --model none --lora 2 --last-layers 1", "--lora and --last-layers exclude each other")]
     [InlineData("embed --data similar.jsonl --out DIR", "similar.jsonl, line 2: 'similarity' should be a number")]
-    [InlineData("answers --data FOLDER --out DIR", "is a folder, and this recipe reads a file")]
+    [InlineData("answers --data FOLDER --out DIR", "is a folder; name a file")]
     [InlineData("completions --data messages.jsonl --out DIR", "messages.jsonl, line 1: 'prompt' is a list")]
     [InlineData("text --data pairs.jsonl --out DIR --depth 300 --cost", "GB of memory, and there are")]
     [InlineData("text --config bad.yaml", "bad.yaml', line 1: there is no setting 'stepz'")]
@@ -272,7 +272,7 @@ public sealed class TrainRecipeTests : IDisposable
         (code, _, error) = CliProcess.Run(["train", "preferences", "--data", _folder.Path, "--out", _folder.At("none"), "--model",
             _folder.At("plain")]);
         Assert.NotEqual(0, code);
-        Assert.Contains("is a folder, and this recipe reads a file", error, StringComparison.Ordinal);
+        Assert.Contains("is a folder; name a file", error, StringComparison.Ordinal);
         Lines("uneven.jsonl", i => new { prompt = "1=", completion = i is 3 or 59 ? new string('x', 20) : "1", label = i % 2 == 1 });
         Assert.Contains("left out: 1 completions, and 1 held out, that are longer than 12 tokens", Train("preferences", "uneven.jsonl",
             "short", "--model", _folder.At("plain"), "--steps", "1", "--method", "kto", "--context", "12"), StringComparison.Ordinal);

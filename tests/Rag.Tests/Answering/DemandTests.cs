@@ -1,3 +1,7 @@
+using System.Text;
+using Kotonoha.Rag.Answering;
+using Kotonoha.Rag.Stores;
+
 namespace Kotonoha.Rag.Tests.Answering;
 
 /// <summary>
@@ -119,9 +123,9 @@ public sealed class DemandTests
             The pump ZX-20 draws 1420 W. Its seal is replaced every 600 hours. The hose is green.
             """,
         ["kiln.md"] = """
-            # 窯の手引き
+            # 焼成の手引き
 
-            ## 焼成の目安
+            ## 設定の目安
 
             設定 | 値
             --- | ---
@@ -188,6 +192,20 @@ public sealed class DemandTests
     [InlineData("焼成ではκをどれくらいに設定したらよいでしょうか")]
     [InlineData("当番の第一班のしめきりはいつですか")]
     public async Task What_is_not_said_is_refused(string question) => await Documents.AssertRefusesAsync(question);
+
+    // きまり could be a word that the row does not say; all of the other question's words it says.
+    [Theory]
+    [InlineData("当番の第一班のきまりはいくつありますか", "第一班", false)]
+    [InlineData("焼成ではηをどれくらいに設定したらよいでしょうか", "η", true)]
+    public async Task A_row_is_looked_up_where_all_words_are_given(string question, string key, bool isLookup)
+    {
+        using var folder = new TemporaryFolder();
+        await using var knowledge = new KnowledgeBase(EmbeddedStore.Open(folder.At("kb.db")));
+        await knowledge.AddDocumentAsync("kiln.md", new MemoryStream(Encoding.UTF8.GetBytes(Documents["kiln.md"])));
+        var trace = await knowledge.TraceAsync(question, new AskOptions(), default);
+        var row = trace!.Candidates.Single(candidate => candidate.Sentence.Normalized.StartsWith(key, StringComparison.Ordinal));
+        Assert.Equal(isLookup, row.Probability >= AnswerFinder.LookupProbability);
+    }
 
     [Theory]
     [InlineData("What comes after opening the left flap when I change the roller of the press?", "3. Pull the roller out.")]
